@@ -1,0 +1,38 @@
+# `make run` and `make test` need nothing before them: .venv is made, and remade when requirements.lock changes.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export UV_COMPILE_BYTECODE := 1
+export PYTHONPATH := $(CURDIR)
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: run test check stop lock bench docs clean
+.DEFAULT_GOAL := run
+
+$(VENV)/.ready: requirements.lock
+	@echo "Setting up $(VENV) (once; a minute or so)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q uv
+	@$(BIN)/uv pip sync -q --require-hashes requirements.lock
+	@touch $@
+
+run: $(VENV)/.ready  ## start all, load the samples (or DROP=file.mrc), print what came out; ARGS=--once ends there
+	@$(BIN)/python -m commands.main run $(if $(DROP),--drop "$(DROP)") $(ARGS)
+
+stop: $(VENV)/.ready  ## stop what `make run` left running
+	@$(BIN)/python -m commands.main stop
+
+test: $(VENV)/.ready  ## the whole suite
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.ready  ## style, types, direction of imports
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+lock: $(VENV)/.ready  ## pin the newest versions that fit pyproject.toml
+	@$(BIN)/uv pip compile -q --upgrade --universal -p 3.11 --group dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+clean:  ## remove the environment; ./var (your data) stays
+	@rm -rf $(VENV)

@@ -1,0 +1,23 @@
+"""Partitions of the catalogue: MARC by source × day, the museum by collection × day.
+
+Sources and collections come from `holdfast.toml`, which is read here, once, at import: a wrong file stops the code
+location with the key that is wrong.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from holdfast.settings import load_settings
+
+SETTINGS = load_settings()
+
+DAYS = dg.DailyPartitionsDefinition(
+    start_date=SETTINGS.partitions.first_day.isoformat(),
+    timezone=SETTINGS.library.timezone,
+    end_offset=1,  # today is a partition: drops are loaded on the day they come
+)
+LOADS = dg.MultiPartitionsDefinition({"source": dg.StaticPartitionsDefinition(sorted(SETTINGS.sources)), "day": DAYS})
+EXPORTS = dg.MultiPartitionsDefinition(
+    {"collection": dg.StaticPartitionsDefinition(sorted(SETTINGS.collections) or ["none"]), "day": DAYS}
+)

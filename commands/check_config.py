@@ -1,0 +1,38 @@
+"""`holdfast check-config`: is holdfast.toml right? Starts nothing."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from holdfast.environment import read_environment
+from holdfast.settings import SettingsError, load_settings
+
+
+def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = parsers.add_parser(
+        "check-config", help="check holdfast.toml and the environment without starting anything"
+    )
+    parser.add_argument("--config", type=Path, help="another holdfast.toml")
+    parser.set_defaults(call=check_config)
+
+
+def check_config(arguments: argparse.Namespace) -> int:
+    faults = []
+    try:
+        settings = load_settings(arguments.config)
+        print(
+            f"holdfast.toml: right. {len(settings.sources)} sources, {len(settings.collections)} collections, "
+            f"{len(settings.scanners)} scanners; data under {settings.var}"
+        )
+    except SettingsError as error:
+        faults.append(str(error))
+    try:
+        for name, state, what in read_environment().describe():
+            print(f"{name:32} {state:8} {what}")
+    except SettingsError as error:
+        faults.append(str(error))
+    if faults:
+        print("\n".join(faults), file=sys.stderr)
+    return 1 if faults else 0

@@ -1,0 +1,97 @@
+"""Addresses and secrets: the environment variables that Holdfast reads, in one place.
+
+Values are never logged; `describe` says only which are set.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+from holdfast.settings import SettingsError
+
+
+class Variable(NamedTuple):
+    name: str
+    what: str
+    secret: bool
+    schemes: tuple[str, ...] = ()
+
+
+VARIABLES = (
+    Variable("HOLDFAST_CONFIG", "path of holdfast.toml (default: ./holdfast.toml)", False),
+    Variable("HOLDFAST_VAR", "folder of the lake, vault and embedded services (default: paths.var)", False),
+    Variable("HOLDFAST_POSTGRES_URL", "PostgreSQL; not set: an embedded one", True, ("postgresql", "postgres")),
+    Variable("HOLDFAST_REDIS_URL", "Redis; not set: an embedded one", True, ("redis", "rediss", "unix")),
+    Variable(
+        "HOLDFAST_ELASTICSEARCH_URL", "Elasticsearch; not set: search stays in PostgreSQL", True, ("http", "https")
+    ),
+    Variable("HOLDFAST_ILS_URL", "the library system's gateway", False, ("http", "https")),
+    Variable("HOLDFAST_ILS_TENANT", "FOLIO tenant", False),
+    Variable("HOLDFAST_ILS_USER", "user of the library system", False),
+    Variable("HOLDFAST_ILS_PASSWORD", "its password", True),
+    Variable("HOLDFAST_MASKING_SALT", "the institution's salt for masked values (16 characters at least)", True),
+    Variable("HOLDFAST_VAULT_KEY", "base64 of the 32-byte key that seals originals; not set: VAR/vault/key", True),
+    Variable("HOLDFAST_DAGSTER_STORAGE_URL", "Dagster's storage; set by `holdfast services start`", True),
+    Variable("HOLDFAST_DAGSTER_ARTIFACTS", "folder of Dagster's artifacts; set likewise", False),
+    Variable("HOLDFAST_DAGSTER_LOGS", "folder of the runs' output; set likewise", False),
+)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """The variables as found; empty where not set."""
+
+    values: Mapping[str, str]
+
+    def get(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    def need(self, name: str) -> str:
+        """Value of `name`.
+
+        Raises:
+            SettingsError: it is not set.
+        """
+        value = self.get(name)
+        if not value:
+            what = next((v.what for v in VARIABLES if v.name == name), "")
+            raise SettingsError(f"{name} is not set: {what}. `make run` sets it; so does `holdfast services start`")
+        return value
+
+    def describe(self) -> list[tuple[str, str, str]]:
+        """Rows (name, 'set' or 'not set', what it is); never a value."""
+        return [(v.name, "set" if self.get(v.name) else "not set", v.what) for v in VARIABLES]
+
+
+def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
+    """The HOLDFAST_* variables, checked.
+
+    Raises:
+        SettingsError: a variable has a form that can't be right, or a HOLDFAST_ variable of that name is not known.
+    """
+    environ = os.environ if environ is None else environ
+    values = {v.name: environ.get(v.name, "") for v in VARIABLES}
+    faults: list[str] = []
+    for variable in VARIABLES:
+        value = values[variable.name]
+        if value and variable.schemes and urlsplit(value).scheme not in variable.schemes:
+            faults.append(f"{variable.name}: must start with {' or '.join(s + '://' for s in variable.schemes)}")
+    salt = values["HOLDFAST_MASKING_SALT"]
+    if salt and len(salt) < 16:
+        faults.append(f"HOLDFAST_MASKING_SALT: found {len(salt)} characters; 16 at least")
+    key = values["HOLDFAST_VAULT_KEY"]
+    if key:
+        try:
+            length = len(base64.b64decode(key, validate=True))
+        except ValueError:
+            length = -1
+        if length != 32:
+            faults.append("HOLDFAST_VAULT_KEY: must be base64 of exactly 32 bytes, as `openssl rand -base64 32` makes")
+    if faults:
+        raise SettingsError("\n".join(faults))
+    return Environment(values)

@@ -1,0 +1,40 @@
+"""Fingerprints and correlation IDs: design.md, section 3, "Identity".
+
+Both are made of named, length-prefixed parts, so that no two different inputs can run together to the same text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+
+NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:holdfast:correlation")
+
+
+def named_parts(**parts: str | int) -> bytes:
+    """`name:length:value;` for each part, in the order given, lengths in UTF-8 bytes."""
+    out = bytearray()
+    for name, value in parts.items():
+        data = str(value).encode()
+        out += f"{name}:{len(data)}:".encode() + data + b";"
+    return bytes(out)
+
+
+def fingerprint(control_number: str, last_modified: str) -> str:
+    """Hex SHA-256 over the control number (001, with 003) and the date of last change (005, else the content's hash)."""
+    return hashlib.sha256(named_parts(control_number=control_number, last_modified=last_modified)).hexdigest()
+
+
+def correlation_id(source: str, window: str, record_number: int, record_fingerprint: str) -> str:
+    """UUIDv5 that the same record gets in every retry and replay of the same window.
+
+    `record_number` counts from 1 over all drops of the window, in the order of their registration.
+    """
+    parts = named_parts(source=source, window=window, record_number=record_number, fingerprint=record_fingerprint)
+    return str(uuid.uuid5(NAMESPACE, parts.decode()))
+
+
+def idempotency_key(correlation: str, target: str, content_hash: str) -> str:
+    """Key of one change in the commit ledger: which record, onto which record of the ILS, with which content."""
+    parts = named_parts(correlation_id=correlation, target=target, content=content_hash)
+    return hashlib.sha256(parts).hexdigest()

@@ -1,0 +1,1 @@
+"""The lake: Parquet by asset and partition, replaced whole."""

@@ -1,0 +1,133 @@
+"""Parquet tables by asset and partition; a partition is replaced whole and atomically.
+
+    LAKE/<asset>/<partition>/current.json            names the version that readers see
+    LAKE/<asset>/<partition>/<version>/<table>/00000.parquet
+
+A writer fills a version of its own and names it in `current.json` with `rename` as its last step: a killed run
+leaves a version that nobody reads (swept by the next writer), never half a table.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+import polars as pl
+
+# A reader that opened the version before this one may still be in it.
+_SWEEP_AFTER_SECONDS = 3600
+
+
+class NotMaterialized(FileNotFoundError):
+    """The asset's partition was never materialized; says how to mend it."""
+
+
+class PartitionWriter:
+    """Takes frames a table, in order; each becomes a Parquet part, so memory holds one frame at most."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._parts: dict[str, int] = {}
+        self.rows: dict[str, int] = {}
+
+    def write(self, table: str, frame: pl.DataFrame) -> None:
+        """Append `frame` to `table`. A table that gets a frame without rows exists, with its columns."""
+        part = self._parts.get(table, 0)
+        folder = self._folder / table
+        folder.mkdir(exist_ok=True)
+        frame.write_parquet(folder / f"{part:05d}.parquet", compression="zstd", compression_level=1)
+        self._parts[table] = part + 1
+        self.rows[table] = self.rows.get(table, 0) + frame.height
+
+
+class Lake:
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _folder(self, asset: str, partition: str) -> Path:
+        return self.root / asset / (quote(partition, safe="") or "_")
+
+    @contextmanager
+    def replace(self, asset: str, partition: str = "") -> Iterator[PartitionWriter]:
+        """Write the asset's partition anew; readers see it once the block ends without an error."""
+        folder = self._folder(asset, partition)
+        version = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
+        (folder / version).mkdir(parents=True)
+        writer = PartitionWriter(folder / version)
+        try:
+            yield writer
+        except BaseException:
+            shutil.rmtree(folder / version, ignore_errors=True)
+            raise
+        before = self._current(folder)
+        pointer = folder / f"current.json.{uuid.uuid4().hex[:8]}.partial"
+        pointer.write_text(json.dumps({"version": version, "rows": writer.rows}))
+        pointer.replace(folder / "current.json")
+        self._sweep(folder, keep={version, str(before["version"]) if before else version})
+
+    @staticmethod
+    def _sweep(folder: Path, keep: set[str]) -> None:
+        now = time.time()
+        for entry in folder.iterdir():
+            if entry.is_dir() and entry.name not in keep:
+                born = int(entry.name.split("-")[0]) / 1e9
+                # Another writer may be filling a version of its own right now.
+                if now - born > _SWEEP_AFTER_SECONDS or entry.name < min(keep):
+                    shutil.rmtree(entry, ignore_errors=True)
+
+    @staticmethod
+    def _current(folder: Path) -> dict[str, object] | None:
+        try:
+            return json.loads((folder / "current.json").read_text())
+        except FileNotFoundError:
+            return None
+
+    def exists(self, asset: str, partition: str = "") -> bool:
+        return self._current(self._folder(asset, partition)) is not None
+
+    def version(self, asset: str, partition: str = "") -> str:
+        """Name of the version that readers see; changes with each materialization."""
+        return str(self._need(asset, partition)[1]["version"])
+
+    def _need(self, asset: str, partition: str) -> tuple[Path, dict[str, object]]:
+        folder = self._folder(asset, partition)
+        current = self._current(folder)
+        if current is None:
+            where = f"partition {partition}" if partition else "the asset"
+            raise NotMaterialized(f"{asset}: {where} is not in the lake; materialize {asset} first")
+        return folder, current
+
+    def parts(self, asset: str, partition: str = "", table: str = "rows") -> list[Path]:
+        """The table's Parquet files, in the order written.
+
+        Raises:
+            NotMaterialized: the partition is not there.
+            KeyError: it has no such table.
+        """
+        folder, current = self._need(asset, partition)
+        rows = current["rows"]
+        if not isinstance(rows, dict) or table not in rows:
+            raise KeyError(f"{asset} {partition}: no table {table!r}")
+        return sorted((folder / str(current["version"]) / table).glob("*.parquet"))
+
+    def scan(self, asset: str, partition: str = "", table: str = "rows") -> pl.LazyFrame:
+        return pl.scan_parquet(self.parts(asset, partition, table))
+
+    def read(self, asset: str, partition: str = "", table: str = "rows") -> pl.DataFrame:
+        return self.scan(asset, partition, table).collect()
+
+    def batches(self, asset: str, partition: str = "", table: str = "rows") -> Iterator[pl.DataFrame]:
+        """The table part by part, as it was written: memory holds one part."""
+        for part in self.parts(asset, partition, table):
+            yield pl.read_parquet(part)
+
+    def rows(self, asset: str, partition: str = "", table: str = "rows") -> int:
+        _, current = self._need(asset, partition)
+        rows = current["rows"]
+        return int(rows.get(table, 0)) if isinstance(rows, dict) else 0

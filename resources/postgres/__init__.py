@@ -1,0 +1,1 @@
+"""PostgreSQL: quarantine, commit ledger, outcomes, preservation events, museum index."""

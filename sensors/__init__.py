@@ -1,0 +1,1 @@
+"""When things run: sensors and schedules. They name assets by key and import none."""
