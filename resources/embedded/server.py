@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 # Replaying a write-ahead log or an append-only file after a crash may take this long.
 _RECOVERY_SECONDS = 180
 _CONNECT_SECONDS = 5
+_PATIENCE_SECONDS = 10
 _LONGEST_LOG = 10_000_000
 
 
@@ -158,7 +159,7 @@ class EmbeddedServer(ABC):
         """Descriptor of the lock `alive`, for the server to inherit."""
         file = self.folder / "alive"
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + _PATIENCE_SECONDS
         while not try_lock(descriptor):
             if time.monotonic() > deadline:
                 os.close(descriptor)
