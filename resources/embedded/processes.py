@@ -7,6 +7,7 @@ another program's.
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import psutil
@@ -42,16 +43,31 @@ def heads(processes: list[psutil.Process]) -> list[psutil.Process]:
     return found
 
 
-def put_down(program: str, folder: Path, how: signal.Signals, *, patience_seconds: float = 30) -> bool:
+def put_down(program: str, folder: Path, how: signal.Signals, *, patience_seconds: float = 60) -> bool:
     """End all that serves `folder`: asked by `how` first, killed after `patience_seconds`. Whether there was any."""
     everyone = serving(program, folder)
     for process in heads(everyone):
         _send(process, how)
-    _, left = psutil.wait_procs(everyone, timeout=patience_seconds)
+    left = wait_for_end(everyone, patience_seconds)
     for process in left:
         _send(process, signal.SIGKILL)
-    psutil.wait_procs(left, timeout=10)
+    wait_for_end(left, 10)
     return bool(everyone)
+
+
+def wait_for_end(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Those of `processes` that still live after `seconds` at most."""
+    deadline = time.monotonic() + seconds
+    while (left := [process for process in processes if _lives(process)]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return left
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _send(process: psutil.Process, how: signal.Signals) -> None:

@@ -34,7 +34,9 @@ _log = logging.getLogger(__name__)
 
 # Replaying a write-ahead log or an append-only file after a crash may take this long.
 _RECOVERY_SECONDS = 180
-_CONNECT_SECONDS = 5
+# A server that lives and says nothing for so long is started again.
+_SILENCE_SECONDS = 5
+# What is left of a server gets so long to end by itself before the next one starts.
 _PATIENCE_SECONDS = 10
 _LONGEST_LOG = 10_000_000
 
@@ -100,7 +102,7 @@ class EmbeddedServer(ABC):
             recorded = self._recorded()
             if recorded is not None and self._runs_and_answers(recorded):
                 return self.url(recorded), False
-            put_down(self.program, self.data, self.stop_signal)
+            put_down(self.program, self.data, self.stop_signal, patience_seconds=_PATIENCE_SECONDS)
             account = account_for(self.data, may_be_root=self.may_be_root)
             self.folder.mkdir(parents=True, exist_ok=True)
             let_pass(self.data, account)
@@ -149,7 +151,7 @@ class EmbeddedServer(ABC):
             if answer is Answer.YES:
                 return True
             waited = time.monotonic() - began
-            if waited > (_RECOVERY_SECONDS if answer is Answer.WAIT else _CONNECT_SECONDS):
+            if waited > (_RECOVERY_SECONDS if answer is Answer.WAIT else _SILENCE_SECONDS):
                 _log.warning("%s runs and does not answer; it is started again", self.name)
                 return False
             time.sleep(0.1)
