@@ -5,14 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 
-from commands import check_config
+from commands import check_config, services
 from holdfast.settings import SettingsError
+from resources.embedded.errors import ServiceError
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast", description="Loads that are previewed, provable and undoable.")
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (check_config,):
+    for module in (check_config, services):
         module.add(parsers)
     return parser
 
@@ -21,7 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         return int(arguments.call(arguments))
-    except SettingsError as error:
+    except (SettingsError, ServiceError) as error:
         print(error, file=sys.stderr)
         return 2
 
