@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
+from holdfast.outcomes import Rejection
+
 MATCHED = pl.Schema(
     {
         "record": pl.UInt32,
@@ -68,7 +70,9 @@ def _within(records: pl.DataFrame, kind: str) -> pl.DataFrame:
         .then(pl.concat_str(pl.lit("the same bytes as record "), pl.col("winner")))
         .when(same_record)
         .then(pl.concat_str(pl.lit("superseded by record "), pl.col("winner"), pl.lit(" of the same load")))
-        .otherwise(pl.concat_str(pl.lit("records "), pl.col("all"), pl.lit(" share the identifier and differ in title")))
+        .otherwise(
+            pl.concat_str(pl.lit("records "), pl.col("all"), pl.lit(" share the identifier and differ in title"))
+        )
         .alias("detail"),
     )
     # Of several verdicts a collision counts: it needs a person.
@@ -91,12 +95,18 @@ def _targets(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ..
         )
         found.append(hits.select("record", "target", "rank", "evidence"))
     if not found:
-        return pl.DataFrame(schema={"record": pl.UInt32, "targets": pl.List(pl.String), "target": pl.String, "evidence": pl.String})
+        return pl.DataFrame(
+            schema={"record": pl.UInt32, "targets": pl.List(pl.String), "target": pl.String, "evidence": pl.String}
+        )
     return (
         pl.concat(found)
         .sort("record", "rank", "target")
         .group_by("record", maintain_order=True)
-        .agg(pl.col("target").unique(maintain_order=True).alias("targets"), pl.col("target").first(), pl.col("evidence").first())
+        .agg(
+            pl.col("target").unique(maintain_order=True).alias("targets"),
+            pl.col("target").first(),
+            pl.col("evidence").first(),
+        )
     )
 
 
@@ -120,7 +130,9 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...])
     rows = left.select("record", "comparable_sha256").join(targets, on="record", how="left", maintain_order="left")
     live = snapshot.select(pl.col("instance_id").alias("target"), pl.col("comparable_sha256").alias("live_sha256"))
     rows = rows.join(live, on="target", how="left", maintain_order="left")
-    rows = rows.with_columns(pl.when(pl.col("target").is_not_null()).then(pl.len().over("target")).otherwise(1).alias("sharing"))
+    rows = rows.with_columns(
+        pl.when(pl.col("target").is_not_null()).then(pl.len().over("target")).otherwise(1).alias("sharing")
+    )
     two_targets = pl.col("targets").list.len().fill_null(0) > 1
     outside = rows.select(
         "record",
@@ -138,7 +150,11 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...])
         pl.when(two_targets)
         .then(pl.lit("its identifiers belong to different records of the catalogue"))
         .when(pl.col("sharing") > 1)
-        .then(pl.concat_str(pl.col("sharing"), pl.lit(" records of the load would change the same record of the catalogue")))
+        .then(
+            pl.concat_str(
+                pl.col("sharing"), pl.lit(" records of the load would change the same record of the catalogue")
+            )
+        )
         .otherwise(pl.lit(""))
         .alias("detail"),
     )
@@ -147,3 +163,21 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...])
     return ids.join(verdicts, on="record", how="left", maintain_order="left").select(
         [pl.col(name).cast(dtype) for name, dtype in MATCHED.items()]
     )
+
+
+def collisions(matched: pl.DataFrame, records: pl.DataFrame) -> list[Rejection]:
+    """The quarantine entries of the records in collision, each naming the other sides."""
+    facts = records.select("record", "file", "content_sha256", "title")
+    rows = matched.filter(pl.col("verdict") == "collision").join(facts, on="record", how="left", maintain_order="left")
+    return [
+        Rejection(
+            code="match.collision",
+            place=f"{row['file']} record {row['record']} ({(row['title'] or '')[:80]}): {row['evidence']}: {row['detail']}",
+            rule="one identifier names one record: neither two records of a load nor two of the catalogue may share it",
+            hint=f"other sides: {row['other'] or row['target']}. Correct the wrong identifier at the vendor or in the catalogue, "
+            "or take the identifier out of the source's `match`, then materialize again",
+            correlation_id=row["correlation_id"],
+            sha256=row["content_sha256"],
+        )
+        for row in rows.iter_rows(named=True)
+    ]

@@ -184,6 +184,14 @@ class IdempotencyFilter:
             unseen = [place for place in unseen if not seen[place]]
         return seen
 
+    def knows(self, window: str) -> bool:
+        """Whether there is a filter of the window; True while Redis is away, as then every answer is "perhaps"."""
+        try:
+            return bool(self._redis.connection.exists(self._key(window)))
+        except Unreachable as error:
+            _warn(window, "counts as known", error)
+            return True
+
     def purge(self, window: str) -> bool:
         """Forget the window, and no other, for a replay; whether there was one.
 

@@ -9,6 +9,7 @@ import dagster as dg
 from holdfast.environment import read_environment
 from holdfast.settings import Settings
 from resources.redis.client import Redis, namespace_of
+from resources.redis.filter import IdempotencyFilter
 
 
 def redis_resource(settings: Settings) -> dg.ResourceDefinition:
@@ -21,3 +22,8 @@ def redis_resource(settings: Settings) -> dg.ResourceDefinition:
             client.close()
 
     return resource
+
+
+@dg.resource(description="What was surely not written yet, a Bloom filter a window.", required_resource_keys={"redis"})
+def filter_resource(context: dg.InitResourceContext) -> IdempotencyFilter:
+    return IdempotencyFilter(context.resources.redis)
