@@ -127,7 +127,7 @@ class Inventory:
     def create(self, body: Any, origin: Origin) -> bytes:
         """POST of one; returns it as stored."""
         with self.store.writing() as (connection, now):
-            entries = self._write(connection, now, origin, [body], upsert=False)
+            entries = self.write(connection, now, origin, [body], upsert=False)
             audit.record(connection, now, origin, entries)
         return entries[0].content
 
@@ -139,7 +139,7 @@ class Inventory:
         with self.store.writing() as (connection, now):
             if self._row(connection, record_id) is None:
                 raise not_found()
-            entries = self._write(connection, now, origin, [body], upsert=True)
+            entries = self.write(connection, now, origin, [body], upsert=True)
             audit.record(connection, now, origin, entries)
 
     def patch(self, patches: list[Any], origin: Origin, batch: bool) -> None:
@@ -157,7 +157,7 @@ class Inventory:
                     raise not_found()
                 body = orjson.loads(row[1]) | change
                 merged.append({name: value for name, value in body.items() if value is not None})
-            entries = self._write(connection, now, origin, merged, upsert=True)
+            entries = self.write(connection, now, origin, merged, upsert=True)
             correlations = [audit.correlation_of(origin, n) for n in range(len(entries))] if batch else None
             audit.record(connection, now, origin, entries, correlations)
 
@@ -168,7 +168,7 @@ class Inventory:
         if len(bodies) > self.most:
             raise Refused(413, f"Payload Too Large: {len(bodies)} records, at most {self.most} are allowed")
         with self.store.writing() as (connection, now):
-            entries = self._write(connection, now, origin, bodies, upsert)
+            entries = self.write(connection, now, origin, bodies, upsert)
             correlations = [audit.correlation_of(origin, number) for number in range(len(entries))]
             audit.record(connection, now, origin, entries, correlations)
 
@@ -206,7 +206,7 @@ class Inventory:
             connection.executemany("DELETE FROM instance_identifier WHERE instance_id = ?", [(i,) for i in ids])
         audit.record(connection, now, origin, entries)
 
-    def _write(
+    def write(
         self, connection: sqlite3.Connection, now: str, origin: Origin, bodies: list[Any], upsert: bool
     ) -> list[Entry]:
         """Create or replace, checked against what is stored and against each other; an entry each, in order."""
