@@ -109,6 +109,8 @@ class FolioClient:
                 )
             elif response.status_code >= 500 and (method == "GET" or path == _SOURCE_RECORDS):
                 self._wait_or_give_up(attempt, f"{method} {path}: {response.status_code}", None)
+            elif path == _RECORDS_BATCH and response.status_code == 500 and b'"errorMessages"' in response.content:
+                return response  # FOLIO's way to say that none of the records was saved, and why
             elif response.status_code >= 500:
                 raise InDoubtError(f"{method} {path}: {response.status_code}")
             elif response.status_code >= 400:
@@ -353,6 +355,7 @@ class FolioClient:
             matched, generation = current["matchedId"], int(current["generation"]) + 1
         own = ("999", f"ff\x1fi{unit.target}\x1fs{matched}")
         fields = [each for each in after if not (each[0] == "999" and each[1].startswith("ff"))] + [own]
+        content = to_marc_json(fields)
         return {
             "id": record_id,
             "snapshotId": snapshot,
@@ -360,7 +363,8 @@ class FolioClient:
             "generation": generation,
             "recordType": "MARC_BIB",
             "state": "ACTUAL",
-            "parsedRecord": {"id": record_id, "content": to_marc_json(fields)},
+            "rawRecord": {"id": record_id, "content": orjson.dumps(content).decode()},
+            "parsedRecord": {"id": record_id, "content": content},
             "externalIdsHolder": {"instanceId": unit.target, **({"instanceHrid": now.hrid} if now else {})},
             "additionalInfo": {"suppressDiscovery": unit.action == "suppress"},
         }
