@@ -55,7 +55,11 @@ class Vault:
                     following = stream.read(_CHUNK) if chunk else b""
                     digest.update(chunk)
                     length += len(chunk)
-                    sealed.write(self._cipher.encrypt(prefix + number.to_bytes(4, "big"), chunk, b"last" if not following else b"more"))
+                    sealed.write(
+                        self._cipher.encrypt(
+                            prefix + number.to_bytes(4, "big"), chunk, b"last" if not following else b"more"
+                        )
+                    )
                     if not following:
                         break
                     chunk, number = following, number + 1
@@ -107,7 +111,9 @@ class _Opened(io.RawIOBase):
             try:
                 self._plain = self._cipher.decrypt(nonce, chunk, b"last" if self._done else b"more")
             except InvalidTag as error:
-                raise SealBrokenError("the seal does not hold: the file was changed or cut, or the key is another one") from error
+                raise SealBrokenError(
+                    "the seal does not hold: the file was changed or cut, or the key is another one"
+                ) from error
             self._number += 1
         count = min(len(buffer), len(self._plain))
         buffer[:count] = self._plain[:count]

@@ -46,7 +46,9 @@ def sample_record(**leader: str) -> pymarc.Record:
     record.add_field(
         pymarc.Field("245", indicators=pymarc.Indicators("1", "0"), subfields=[pymarc.Subfield("a", "Bleak house /")])
     )
-    record.add_field(pymarc.Field("650", subfields=[pymarc.Subfield("a", "Строка"), pymarc.Subfield("x", "été long enough")]))
+    record.add_field(
+        pymarc.Field("650", subfields=[pymarc.Subfield("a", "Строка"), pymarc.Subfield("x", "été long enough")])
+    )
     return record
 
 
@@ -236,7 +238,12 @@ def columns_of(frames: marc.Frames, record: int) -> list[tuple[str, str | None, 
 @needs_data
 @pytest.mark.parametrize(
     "name",
-    ["aco/aco-latest.mrc.gz", "uva-marc8/uva_001_2000.mrc", "folio/61PRINT160129.mrc", "authority-lcsh-5000/5000.mrc.gz"],
+    [
+        "aco/aco-latest.mrc.gz",
+        "uva-marc8/uva_001_2000.mrc",
+        "folio/61PRINT160129.mrc",
+        "authority-lcsh-5000/5000.mrc.gz",
+    ],
 )
 @pytest.mark.filterwarnings("ignore::pymarc.exceptions.BadSubfieldCodeWarning")
 def test_columns_equal_pymarc_on_real_records(name) -> None:
