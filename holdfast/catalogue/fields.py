@@ -60,7 +60,11 @@ def field_texts(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
         pl.lit(-1, dtype=pl.Int32).alias("field"),
         pl.lit("LDR").alias("tag"),
         pl.concat_str(
-            pl.lit("00000"), pl.col("leader").str.slice(5, 4), pl.lit("a2200000"), pl.col("leader").str.slice(17, 3), pl.lit("4500")
+            pl.lit("00000"),
+            pl.col("leader").str.slice(5, 4),
+            pl.lit("a2200000"),
+            pl.col("leader").str.slice(17, 3),
+            pl.lit("4500"),
         ).alias("text"),
         pl.lit(False).alias("masked"),
     )

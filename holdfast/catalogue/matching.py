@@ -68,7 +68,9 @@ def _within(records: pl.DataFrame, kind: str) -> pl.DataFrame:
         .then(pl.concat_str(pl.lit("the same bytes as record "), pl.col("winner")))
         .when(same_record)
         .then(pl.concat_str(pl.lit("superseded by record "), pl.col("winner"), pl.lit(" of the same load")))
-        .otherwise(pl.concat_str(pl.lit("records "), pl.col("all"), pl.lit(" share the identifier and differ in title")))
+        .otherwise(
+            pl.concat_str(pl.lit("records "), pl.col("all"), pl.lit(" share the identifier and differ in title"))
+        )
         .alias("detail"),
     )
     # Of several verdicts a collision counts: it needs a person.
@@ -91,12 +93,18 @@ def _targets(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ..
         )
         found.append(hits.select("record", "target", "rank", "evidence"))
     if not found:
-        return pl.DataFrame(schema={"record": pl.UInt32, "targets": pl.List(pl.String), "target": pl.String, "evidence": pl.String})
+        return pl.DataFrame(
+            schema={"record": pl.UInt32, "targets": pl.List(pl.String), "target": pl.String, "evidence": pl.String}
+        )
     return (
         pl.concat(found)
         .sort("record", "rank", "target")
         .group_by("record", maintain_order=True)
-        .agg(pl.col("target").unique(maintain_order=True).alias("targets"), pl.col("target").first(), pl.col("evidence").first())
+        .agg(
+            pl.col("target").unique(maintain_order=True).alias("targets"),
+            pl.col("target").first(),
+            pl.col("evidence").first(),
+        )
     )
 
 
@@ -120,7 +128,9 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...])
     rows = left.select("record", "comparable_sha256").join(targets, on="record", how="left", maintain_order="left")
     live = snapshot.select(pl.col("instance_id").alias("target"), pl.col("comparable_sha256").alias("live_sha256"))
     rows = rows.join(live, on="target", how="left", maintain_order="left")
-    rows = rows.with_columns(pl.when(pl.col("target").is_not_null()).then(pl.len().over("target")).otherwise(1).alias("sharing"))
+    rows = rows.with_columns(
+        pl.when(pl.col("target").is_not_null()).then(pl.len().over("target")).otherwise(1).alias("sharing")
+    )
     two_targets = pl.col("targets").list.len().fill_null(0) > 1
     outside = rows.select(
         "record",
@@ -138,7 +148,11 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...])
         pl.when(two_targets)
         .then(pl.lit("its identifiers belong to different records of the catalogue"))
         .when(pl.col("sharing") > 1)
-        .then(pl.concat_str(pl.col("sharing"), pl.lit(" records of the load would change the same record of the catalogue")))
+        .then(
+            pl.concat_str(
+                pl.col("sharing"), pl.lit(" records of the load would change the same record of the catalogue")
+            )
+        )
         .otherwise(pl.lit(""))
         .alias("detail"),
     )

@@ -65,7 +65,10 @@ def diff(live: pl.DataFrame, incoming: pl.DataFrame, protected: tuple[str, ...] 
     touched = patches.select("record").unique()
     dates = [
         frame.filter(pl.col("tag") == "005").join(touched, on="record", how="semi").with_columns(pl.lit(op).alias("op"))
-        for frame, op in ((live.join(incoming.filter(pl.col("tag") == "005"), on="record", how="semi"), "delete"), (incoming, "add"))
+        for frame, op in (
+            (live.join(incoming.filter(pl.col("tag") == "005"), on="record", how="semi"), "delete"),
+            (incoming, "add"),
+        )
     ]
     whole = pl.concat([patches, *(frame.select(PATCHES.names()).cast(PATCHES) for frame in dates)])
     return whole.sort("record", "field", "op", descending=[False, False, True])
@@ -81,7 +84,9 @@ def _subfields(text: str) -> list[tuple[str, str]]:
     return [(piece[:1], piece[1:]) for piece in text[2:].split(DELIMITER)[1:]]
 
 
-def _field_changes(tag: str, before: str | None, after: str | None) -> list[tuple[str, str, str, str, str | None, str | None]]:
+def _field_changes(
+    tag: str, before: str | None, after: str | None
+) -> list[tuple[str, str, str, str, str | None, str | None]]:
     """(kind, tag, indicators, code, before, after) a subfield that differs; the n-th $a is compared with the n-th $a."""
     kind = "changed" if before is not None and after is not None else "added" if before is None else "removed"
     if tag == "LDR" or tag.startswith("00"):
@@ -107,7 +112,9 @@ def changes_of(patches: pl.DataFrame) -> pl.DataFrame:
     """
     paired = patches.with_columns(pl.int_range(pl.len()).over("record", "tag", "op").alias("nth"))
     sides = [
-        paired.filter(pl.col("op") == op).select("record", "tag", "nth", pl.col("text").alias(name), pl.col("field").alias(f"at_{name}"))
+        paired.filter(pl.col("op") == op).select(
+            "record", "tag", "nth", pl.col("text").alias(name), pl.col("field").alias(f"at_{name}")
+        )
         for op, name in (("delete", "before"), ("add", "after"))
     ]
     both = sides[0].join(sides[1], on=["record", "tag", "nth"], how="full", coalesce=True)
@@ -120,7 +127,9 @@ def changes_of(patches: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=CHANGES, orient="row")
 
 
-def apply_patch(live: list[tuple[str, str]], deletes: list[tuple[str, str]], adds: list[tuple[str, str]]) -> list[tuple[str, str]]:
+def apply_patch(
+    live: list[tuple[str, str]], deletes: list[tuple[str, str]], adds: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
     """Fields of the live record with the patch applied; an added field comes where the deleted one of its tag was, else
     after the last field with a tag not above its own.
 
@@ -156,9 +165,21 @@ def apply_patch(live: list[tuple[str, str]], deletes: list[tuple[str, str]], add
     return fields
 
 
-def reverse(deletes: list[tuple[str, str]], adds: list[tuple[str, str]]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+def reverse(
+    deletes: list[tuple[str, str]], adds: list[tuple[str, str]]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """The patch that takes this one back: what was deleted is added, what was added is deleted."""
     return adds, deletes
 
 
-__all__ = ["BOOKKEEPING", "CHANGES", "PATCHES", "PatchConflictError", "additions", "apply_patch", "changes_of", "diff", "reverse"]
+__all__ = [
+    "BOOKKEEPING",
+    "CHANGES",
+    "PATCHES",
+    "PatchConflictError",
+    "additions",
+    "apply_patch",
+    "changes_of",
+    "diff",
+    "reverse",
+]

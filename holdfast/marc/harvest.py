@@ -32,7 +32,13 @@ def empty_file(name: str, record: int) -> pl.DataFrame:
 
 
 def index_drop(
-    stream: BinaryIO, name: str, rules: MaskingRules, salt: bytes, *, first_record: int = 1, block_bytes: int = 4_000_000
+    stream: BinaryIO,
+    name: str,
+    rules: MaskingRules,
+    salt: bytes,
+    *,
+    first_record: int = 1,
+    block_bytes: int = 4_000_000,
 ) -> Iterator[tuple[pl.DataFrame, list[Rejection]]]:
     """Frames of the shape INDEX, a block each, with the rejections of the block. At least one row comes out of any file."""
     expression = rules.expression()

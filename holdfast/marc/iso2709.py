@@ -139,7 +139,9 @@ def _read_directories(buffer: Bytes, spans: _Spans) -> _Fields:
 
     declared, digits = _digits(leader[:, :5])
     for k in np.flatnonzero(~digits).tolist():
-        spans.reject(int(index[k]), "marc.not_marc", int(start[k]), f"leader/00-04 is {_show(leader[k, :5])}, not a number")
+        spans.reject(
+            int(index[k]), "marc.not_marc", int(start[k]), f"leader/00-04 is {_show(leader[k, :5])}, not a number"
+        )
     ascii_leader = (leader < 0x80).all(axis=1)
     for k in np.flatnonzero(digits & ~ascii_leader).tolist():
         position = int(start[k]) + int(np.argmax(leader[k] >= 0x80))
@@ -209,7 +211,12 @@ _NO_CODE, _EMPTY_CODE = 0, 1
 
 
 def _split_subfields(buffer: Bytes, spans: _Spans, fields: _Fields) -> tuple[_Fields, _Values]:
-    control = (fields.tag[:, 0] == 0x30) & (fields.tag[:, 1] == 0x30) & (fields.tag[:, 2] >= 0x30) & (fields.tag[:, 2] <= 0x39)
+    control = (
+        (fields.tag[:, 0] == 0x30)
+        & (fields.tag[:, 1] == 0x30)
+        & (fields.tag[:, 2] >= 0x30)
+        & (fields.tag[:, 2] <= 0x39)
+    )
     delimiter = np.flatnonzero(buffer == _DELIMITER).astype(np.int64)
     order = np.argsort(fields.start, kind="stable")
     slot = np.searchsorted(fields.start[order], delimiter, side="right") - 1
@@ -246,7 +253,9 @@ def _split_subfields(buffer: Bytes, spans: _Spans, fields: _Fields) -> tuple[_Fi
     values = _Values(
         np.concatenate((owner, plain)),
         np.concatenate((code, np.full(len(plain), _NO_CODE))),
-        np.concatenate((np.minimum(delimiter + 2, end), np.where(control[plain], fields.start[plain], fields.end[plain]))),
+        np.concatenate(
+            (np.minimum(delimiter + 2, end), np.where(control[plain], fields.start[plain], fields.end[plain]))
+        ),
         np.concatenate((end, fields.end[plain])),
     )
     keep = spans.readable()[fields.record]
@@ -317,7 +326,9 @@ def _convert(
     return converted
 
 
-def _views(data: bytes, buffer: Bytes, start: Ints, end: Ints, converted: dict[int, str], valid: Any = None) -> pl.Series:
+def _views(
+    data: bytes, buffer: Bytes, start: Ints, end: Ints, converted: dict[int, str], valid: Any = None
+) -> pl.Series:
     """A column of strings that are views into `data`; no value is copied but those of 12 bytes at most and `converted`."""
     count = len(start)
     views = np.zeros((count, 4), dtype=np.int32)
@@ -381,7 +392,9 @@ def read_columns(block: Block, first_record: int = 1) -> Frames:
     )
 
 
-def _records_frame(data: bytes, offset: int, spans: _Spans, encoding: list[str | None], first_record: int) -> pl.DataFrame:
+def _records_frame(
+    data: bytes, offset: int, spans: _Spans, encoding: list[str | None], first_record: int
+) -> pl.DataFrame:
     bounds = list(zip(spans.start.tolist(), spans.end.tolist(), strict=True))
     readable = spans.readable()
     claims = {b"a": "utf-8", b" ": "marc-8"}
@@ -392,7 +405,9 @@ def _records_frame(data: bytes, offset: int, spans: _Spans, encoding: list[str |
             "offset": spans.start + offset,
             "length": spans.end - spans.start,
             "sha256": [hashlib.sha256(data[a:b]).hexdigest() for a, b in bounds],
-            "leader": [data[a : a + _LEADER].decode() if ok else None for (a, _), ok in zip(bounds, readable, strict=True)],
+            "leader": [
+                data[a : a + _LEADER].decode() if ok else None for (a, _), ok in zip(bounds, readable, strict=True)
+            ],
             "claims": [claims.get(data[a + 9 : a + 10], "unknown") for a, _ in bounds],
             "encoding": [e if ok else None for e, ok in zip(encoding, readable, strict=True)],
             "fault": [f[0] if f else None for f in faults],
@@ -404,7 +419,13 @@ def _records_frame(data: bytes, offset: int, spans: _Spans, encoding: list[str |
 
 
 def _subfields_frame(
-    data: bytes, buffer: Bytes, spans: _Spans, fields: _Fields, values: _Values, converted: dict[int, str], first_record: int
+    data: bytes,
+    buffer: Bytes,
+    spans: _Spans,
+    fields: _Fields,
+    values: _Values,
+    converted: dict[int, str],
+    first_record: int,
 ) -> pl.DataFrame:
     record = fields.record[values.field]
     if not len(record):

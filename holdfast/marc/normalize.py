@@ -115,9 +115,14 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
     sub = subfields.lazy()
     tag, code = pl.col("tag"), pl.col("code")
     fixed = _first(sub, tag == "008", "f008")
-    ocn_001 = sub.filter(tag == "001").select("record", pl.col("value").str.extract(r"^(?:ocm|ocn|on)0*(\d+)\s*$", 1).alias("ocn"))
+    ocn_001 = sub.filter(tag == "001").select(
+        "record", pl.col("value").str.extract(r"^(?:ocm|ocn|on)0*(\d+)\s*$", 1).alias("ocn")
+    )
     ocn = pl.concat(
-        [sub.filter((tag == "035") & (code == "a")).select("record", normalize_ocn(pl.col("value")).alias("ocn")), ocn_001]
+        [
+            sub.filter((tag == "035") & (code == "a")).select("record", normalize_ocn(pl.col("value")).alias("ocn")),
+            ocn_001,
+        ]
     ).drop_nulls()
     title = (
         sub.filter((tag == "245") & code.is_in(["a", "b", "n", "p"]))
@@ -137,7 +142,11 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         _first(sub, tag.is_in(["100", "110", "111"]) & (code == "a"), "author"),
         sub.group_by("record").agg(pl.col("field").n_unique().cast(pl.UInt32).alias("fields")),
     ]
-    records = index.lazy().filter(pl.col("fault").is_null()).select("record", "file", "leader", "encoding", "sha256", "masked_values")
+    records = (
+        index.lazy()
+        .filter(pl.col("fault").is_null())
+        .select("record", "file", "leader", "encoding", "sha256", "masked_values")
+    )
     for part in parts:
         records = records.join(part, on="record", how="left", maintain_order="left")
     frame = records.with_columns(
@@ -158,7 +167,9 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
     ).collect()
     identities = [
         _identity(source, window, *row)
-        for row in frame.select("record", "control_number_org", "control_number", "last_modified", "content_sha256").iter_rows()
+        for row in frame.select(
+            "record", "control_number_org", "control_number", "last_modified", "content_sha256"
+        ).iter_rows()
     ]
     return frame.with_columns(
         pl.Series("fingerprint", [each[0] for each in identities], dtype=pl.String),
@@ -166,6 +177,8 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
     ).select([pl.col(name).cast(dtype) for name, dtype in NORMALIZED.items()])
 
 
-def _identity(source: str, window: str, record: int, org: str, number: str, modified: str, content: str) -> tuple[str, str]:
+def _identity(
+    source: str, window: str, record: int, org: str, number: str, modified: str, content: str
+) -> tuple[str, str]:
     print_of_record = fingerprint(f"({org}){number}", modified or content)
     return print_of_record, correlation_id(source, window, record, print_of_record)

@@ -71,7 +71,16 @@ def mask_record(raw: bytes, rules: MaskingRules, salt: bytes) -> bytes:
         fields += field + b"\x1e"
         place += len(field) + 1
     length = 24 + len(directory) + 1 + len(fields) + 1
-    return b"%05d" % length + raw[5:12] + b"%05d" % (25 + len(directory)) + raw[17:24] + bytes(directory) + b"\x1e" + bytes(fields) + b"\x1d"
+    return (
+        b"%05d" % length
+        + raw[5:12]
+        + b"%05d" % (25 + len(directory))
+        + raw[17:24]
+        + bytes(directory)
+        + b"\x1e"
+        + bytes(fields)
+        + b"\x1d"
+    )
 
 
 def _mask_field(tag: str, field: bytes, rules: MaskingRules, salt: bytes) -> bytes:
@@ -80,7 +89,9 @@ def _mask_field(tag: str, field: bytes, rules: MaskingRules, salt: bytes) -> byt
     masked = [indicators]
     for each in subfields:
         code = each[:1].decode("ascii")
-        masked.append(each[:1] + token(_text(each[1:]), salt).encode() if each and rules.masks(tag, ind1, code) else each)
+        masked.append(
+            each[:1] + token(_text(each[1:]), salt).encode() if each and rules.masks(tag, ind1, code) else each
+        )
     return b"\x1f".join(masked)
 
 
