@@ -256,7 +256,8 @@ def _line(error: Any) -> str:
         return f"{key}: missing; add it"
     message = error["msg"].removeprefix("Value error, ")
     if isinstance(found, dict):
-        return f"{key}: {message}"
+        # A rule over the whole file names its keys itself.
+        return f"{key}: {message}" if location else message
     return f"{key}: found {found!r}; {message[:1].lower()}{message[1:]}"
 
 

@@ -100,12 +100,10 @@ def postgres_url(services: Services) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def redis_url(services: Services) -> Iterator[str]:
     """Address of a Redis database with nothing in it, emptied after."""
-    parts = urlsplit(services.redis_url)
+    address, _, query = services.redis_url.partition("?")
+    others = "&".join(part for part in query.split("&") if part and not part.startswith("db="))
     for number in range(15, 0, -1):
-        # unix:// names the database in the query, redis:// as the path.
-        url = urlunsplit(
-            parts._replace(query=f"db={number}") if parts.scheme == "unix" else parts._replace(path=f"/{number}")
-        )
+        url = f"{address}?db={number}" + (f"&{others}" if others else "")
         with contextlib.closing(redis.Redis.from_url(url)) as client:
             if client.dbsize() == 0 and client.set("holdfast-tests", os.getpid(), nx=True):
                 try:
