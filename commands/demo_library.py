@@ -17,7 +17,6 @@ from holdfast.settings import Settings
 from sensors.marc_drop_sensor import list_drops
 
 OWN = "own"
-SEED = False
 _LOGIN = {"HOLDFAST_ILS_TENANT": "demo", "HOLDFAST_ILS_USER": "demo", "HOLDFAST_ILS_PASSWORD": "demo-secret"}
 
 

@@ -67,10 +67,10 @@ def follow(
     while time.monotonic() < end:
         with contextlib.suppress(httpx.HTTPError, DagsterError):
             for run in reversed(api.runs(since=since)):
-                load = next((each for each in wanted if (each.job, each.partition) == (run.job, run.partition)), None)
-                if load:
-                    found[load] = run
-                    _tell(api, run, told, say)
+                for load in wanted:
+                    if (load.job, load.partition) == (run.job, run.partition):
+                        found[load] = run
+                        _tell(api, run, told, say)
         if len(found) == len(wanted) and all(run.ended for run in found.values()):
             break
         time.sleep(0.7)

@@ -108,7 +108,8 @@ def from_marc_json(content: dict[str, Any]) -> list[tuple[str, str]]:
 
 def to_marc_json(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
     """MARC-in-JSON of (tag, text) rows."""
-    leader, rows = "", []
+    leader = ""
+    rows: list[dict[str, Any]] = []
     for tag, text in fields:
         if tag == "LDR":
             leader = text

@@ -60,7 +60,7 @@ def outcomes(standing: pl.DataFrame, plan: pl.DataFrame, written: pl.DataFrame) 
         .otherwise(pl.col("verdict").replace_strict(_BY_VERDICT, default=None, return_dtype=pl.String))
         .alias("outcome"),
         pl.coalesce(pl.col("fault"), pl.col("answer"), pl.col("detail")).fill_null("").alias("detail"),
-    ).cast(OUTCOMES)  # type: ignore[arg-type]
+    ).cast(OUTCOMES)
 
 
 def conservation(rows: pl.DataFrame) -> Conservation:

@@ -17,15 +17,15 @@ from holdfast.privacy.masking import MaskingRules, token
 _KEYS = ["control_number", "control_number_org", "ocn", "isbn", "issn", "lccn", "title", "title_key"]
 
 RECORDS = pl.Schema(
-    {
-        "instance_id": pl.String,
-        "hrid": pl.String,
-        "version": pl.Int64,
-        "source_id": pl.String,
-        "updated": pl.String,
-        **{name: NORMALIZED[name] for name in _KEYS},
-        "comparable_sha256": pl.String,
-    }
+    [
+        ("instance_id", pl.String),
+        ("hrid", pl.String),
+        ("version", pl.Int64),
+        ("source_id", pl.String),
+        ("updated", pl.String),
+        *((name, NORMALIZED[name]) for name in _KEYS),
+        ("comparable_sha256", pl.String),
+    ]
 )
 FIELDS = pl.Schema(
     {"instance_id": pl.String, "field": pl.Int32, "tag": pl.String, "text": pl.String, "masked": pl.Boolean}

@@ -25,10 +25,10 @@ INDEX = pl.Schema(
 
 
 class Indexed(NamedTuple):
-    """A block of a drop. index: shape INDEX. unaccounted: bytes that are in no row and are no filler; 0, or the reader
+    """A block of a drop. frame: shape INDEX. unaccounted: bytes that are in no row and are no filler; 0, or the reader
     has a fault that the conservation check shows."""
 
-    index: pl.DataFrame
+    frame: pl.DataFrame
     rejections: list[Rejection]
     unaccounted: int
 
@@ -73,7 +73,7 @@ def index_drop(
             else:
                 raw.append(mask_record(data, rules, salt) if row["masked_values"] else data)
         rest += block.data[position:]
-        index = records.with_columns(pl.Series("raw", raw, dtype=pl.Binary)).select(INDEX.names()).cast(INDEX)  # type: ignore[arg-type]
+        index = records.with_columns(pl.Series("raw", raw, dtype=pl.Binary)).select(INDEX.names()).cast(INDEX)
         if index.height or rest:
             yield Indexed(index, rejections, len(rest.translate(None, FILLER)))
         next_record += records.height

@@ -31,7 +31,7 @@ _LEADER, _ENTRY = 24, 12
 FILLER = b"\r\n \x00\x1a"  # what systems leave between records
 _PAD = 32
 
-Ints = npt.NDArray[np.int64]
+Ints = npt.NDArray[Any]  # of int64; numpy types what arithmetic gives too variously to say so
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -59,7 +59,8 @@ def _digits(matrix: Bytes) -> tuple[Ints, npt.NDArray[np.bool_]]:
     """Numbers in the rows of a matrix of ASCII digits, and which rows are digits only."""
     values = matrix.astype(np.int64) - 48
     fine = ((values >= 0) & (values <= 9)).all(axis=1)
-    return values @ (10 ** np.arange(matrix.shape[1] - 1, -1, -1, dtype=np.int64)), fine
+    powers = 10 ** np.arange(matrix.shape[1] - 1, -1, -1, dtype=np.int64)
+    return values @ powers, np.asarray(fine)
 
 
 def _take(buffer: Bytes, start: Ints, width: int) -> Bytes:
@@ -131,8 +132,8 @@ class _Fields:
 def _read_directories(buffer: Bytes, spans: _Spans) -> _Fields:
     """Fields by the directories; rejects records whose leader, directory and fields do not agree to the byte."""
     length = spans.end - spans.start
-    for index in np.flatnonzero(length < _LEADER + 2).tolist():
-        spans.reject(index, "marc.not_marc", int(spans.start[index]), f"{length[index]} bytes, a leader alone has 24")
+    for k in np.flatnonzero(length < _LEADER + 2).tolist():
+        spans.reject(k, "marc.not_marc", int(spans.start[k]), f"{length[k]} bytes, a leader alone has 24")
     index = np.flatnonzero(spans.readable())
     start, length = spans.start[index], length[index]
     leader = _take(buffer, start, _LEADER)

@@ -13,34 +13,33 @@ from holdfast.identity import correlation_id, fingerprint
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
 VERSION = "1"
 
-NORMALIZED = pl.Schema(
-    {
-        "record": pl.UInt32,
-        "file": pl.String,
-        "correlation_id": pl.String,
-        "fingerprint": pl.String,  # hex, of control number and 005 (else the content's hash)
-        "content_sha256": pl.String,  # hex, of the record's bytes as received
-        "control_number": pl.String,  # 001, stripped
-        "control_number_org": pl.String,  # 003
-        "last_modified": pl.String,  # 005
-        "leader": pl.String,
-        "status": pl.String,  # leader/05
-        "material_type": pl.String,  # by leader/06-07, in words
-        "encoding": pl.String,
-        "ocn": pl.List(pl.String),  # digits without prefix and leading zeros
-        "isbn": pl.List(pl.String),  # ISBN-13 whose check digit is right
-        "issn": pl.List(pl.String),  # eight characters, check digit right
-        "lccn": pl.List(pl.String),  # normalized as the Library of Congress's LCCN namespace says
-        "language": pl.String,  # 008/35-37
-        "year": pl.Int32,  # 008/07-10 where it is a year
-        "title": pl.String,  # 245 $a $b $n $p
-        "title_key": pl.String,
-        "author": pl.String,  # 100, 110 or 111 $a
-        "author_key": pl.String,
-        "fields": pl.UInt32,
-        "masked_values": pl.UInt32,
-    }
-)
+_COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "record": pl.UInt32,
+    "file": pl.String,
+    "correlation_id": pl.String,
+    "fingerprint": pl.String,  # hex, of control number and 005 (else the content's hash)
+    "content_sha256": pl.String,  # hex, of the record's bytes as received
+    "control_number": pl.String,  # 001, stripped
+    "control_number_org": pl.String,  # 003
+    "last_modified": pl.String,  # 005
+    "leader": pl.String,
+    "status": pl.String,  # leader/05
+    "material_type": pl.String,  # by leader/06-07, in words
+    "encoding": pl.String,
+    "ocn": pl.List(pl.String),  # digits without prefix and leading zeros
+    "isbn": pl.List(pl.String),  # ISBN-13 whose check digit is right
+    "issn": pl.List(pl.String),  # eight characters, check digit right
+    "lccn": pl.List(pl.String),  # normalized as the Library of Congress's LCCN namespace says
+    "language": pl.String,  # 008/35-37
+    "year": pl.Int32,  # 008/07-10 where it is a year
+    "title": pl.String,  # 245 $a $b $n $p
+    "title_key": pl.String,
+    "author": pl.String,  # 100, 110 or 111 $a
+    "author_key": pl.String,
+    "fields": pl.UInt32,
+    "masked_values": pl.UInt32,
+}
+NORMALIZED = pl.Schema(_COLUMNS)
 
 _MATERIAL = {
     "a": "book", "t": "manuscript", "c": "music score", "d": "music manuscript", "e": "map", "f": "map manuscript",

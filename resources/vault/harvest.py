@@ -61,8 +61,8 @@ def harvest_window(
                     first_record=drop.first_record,
                     block_bytes=settings.limits.block_bytes,
                 ):
-                    writer.write("rows", part.index)
-                    count += part.index.height
+                    writer.write("rows", part.frame)
+                    count += part.frame.height
                     got.unaccounted += part.unaccounted
                     rejections += part.rejections
             drops.counted(source, dt.date.fromisoformat(day), drop.sha256, count)
