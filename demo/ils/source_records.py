@@ -24,7 +24,24 @@ Body = dict[str, Any]
 RECORD_TYPES = ("MARC_BIB", "MARC_AUTHORITY", "MARC_HOLDING", "EDIFACT")
 STATES = ("ACTUAL", "OLD", "DRAFT", "DELETED")
 PROPERTIES = frozenset(
-    ["id", "snapshotId", "matchedId", "generation", "recordType", "rawRecord", "parsedRecord", "errorRecord", "deleted", "order", "externalIdsHolder", "additionalInfo", "state", "leaderRecordStatus", "metadata", "matchedProfileId"]
+    [
+        "id",
+        "snapshotId",
+        "matchedId",
+        "generation",
+        "recordType",
+        "rawRecord",
+        "parsedRecord",
+        "errorRecord",
+        "deleted",
+        "order",
+        "externalIdsHolder",
+        "additionalInfo",
+        "state",
+        "leaderRecordStatus",
+        "metadata",
+        "matchedProfileId",
+    ]
 )
 STARTED = frozenset({"PARSING_IN_PROGRESS", "PARSING_FINISHED", "PROCESSING_IN_PROGRESS", "COMMITTED"})
 AUDIT_TYPE = "MARC_BIB"
