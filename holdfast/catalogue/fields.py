@@ -71,6 +71,40 @@ def field_texts(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([leader, fields]).cast(FIELDS)
 
 
+def as_catalogued(fields: pl.DataFrame) -> pl.DataFrame:
+    """Fields of incoming records (shape FIELDS) as the catalogue keeps them: the supplier's number, 003 and 001, becomes an
+    035, for 001 will be the catalogue's own; 003 goes. What is there already is not added.
+    """
+    numbers = fields.filter(pl.col("tag") == "001").select("record", pl.col("text").str.strip_chars().alias("number"))
+    organizations = fields.filter(pl.col("tag") == "003").select(
+        "record", pl.col("text").str.strip_chars().alias("org")
+    )
+    # After the last field with a tag not above its own; fields are numbered two apart, to leave the place between.
+    place = (
+        fields.filter(pl.col("tag").is_in(["LDR"]) | (pl.col("tag") <= "035"))
+        .group_by("record")
+        .agg(pl.col("field").max())
+    )
+    added = (
+        numbers.unique("record", keep="first", maintain_order=True)
+        .join(organizations.unique("record", keep="first"), on="record", how="left", maintain_order="left")
+        .join(place, on="record", how="left", maintain_order="left")
+        .select(
+            "record",
+            pl.col("field") * 2 + 1,
+            pl.lit("035").alias("tag"),
+            pl.when(pl.col("org").fill_null("") != "")
+            .then(pl.concat_str(pl.lit("  " + DELIMITER + "a("), pl.col("org"), pl.lit(")"), pl.col("number")))
+            .otherwise(pl.concat_str(pl.lit("  " + DELIMITER + "a"), pl.col("number")))
+            .alias("text"),
+            pl.lit(False).alias("masked"),
+        )
+        .join(fields.filter(pl.col("tag") == "035").select("record", "text"), on=["record", "text"], how="anti")
+    )
+    kept = fields.filter(pl.col("tag") != "003").with_columns(pl.col("field") * 2)
+    return pl.concat([kept, added.cast(FIELDS)]).sort("record", "field", maintain_order=True)
+
+
 def comparable(fields: pl.DataFrame) -> pl.DataFrame:
     """The rows that take part in a comparison, with the column `key`: the text in normalization form C."""
     own = (pl.col("tag") == "999") & pl.col("text").str.starts_with("ff")  # where FOLIO keeps its record's ids

@@ -41,6 +41,22 @@ def _keys(frame: pl.DataFrame, kind: str, id_column: str) -> pl.DataFrame:
     return rows.unique()
 
 
+def _system_keys(snapshot: pl.DataFrame) -> pl.DataFrame:
+    """Columns target, key: the suppliers' numbers, which the catalogue keeps in 035."""
+    numbers = (
+        snapshot.select("instance_id", "title_key", pl.col("system_numbers").alias("number"))
+        .explode("number")
+        .drop_nulls()
+    )
+    return numbers.select(
+        pl.col("instance_id").alias("target"),
+        pl.when(pl.col("number").str.starts_with("("))
+        .then(pl.col("number"))
+        .otherwise(pl.concat_str(pl.col("number"), pl.lit(" / "), pl.col("title_key")))
+        .alias("key"),
+    )
+
+
 def _within(records: pl.DataFrame, kind: str) -> pl.DataFrame:
     """Columns record, verdict, evidence, other, detail for records that share an identifier of this kind in the load."""
     keys = _keys(records, kind, "record").rename({"id": "record"})
@@ -90,6 +106,8 @@ def _targets(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ..
     for rank, kind in enumerate(kinds):
         ours = _keys(records, kind, "record").rename({"id": "record"})
         theirs = _keys(snapshot, kind, "instance_id").rename({"id": "target"})
+        if kind == "control_number":
+            theirs = pl.concat([theirs, _system_keys(snapshot)]).unique()
         hits = ours.join(theirs, on="key").with_columns(
             pl.lit(rank).alias("rank"), pl.concat_str(pl.lit(kind + " "), pl.col("key")).alias("evidence")
         )

@@ -70,6 +70,7 @@ def diff(live: pl.DataFrame, incoming: pl.DataFrame, protected: tuple[str, ...] 
             (incoming, "add"),
         )
     ]
+    # `field` numbers of the two records are their own; in the order of a patch they only have to keep each one's order.
     whole = pl.concat([patches, *(frame.select(PATCHES.names()).cast(PATCHES) for frame in dates)])
     return whole.sort("record", "field", "op", descending=[False, False, True])
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from holdfast.catalogue.fields import field_texts
+from holdfast.catalogue.fields import as_catalogued, field_texts
 from holdfast.catalogue.patch import CHANGES, PATCHES, additions, changes_of, diff
 from holdfast.identity import idempotency_key, new_target
 
@@ -76,9 +76,10 @@ def plan_part(
         versions: columns target, version.
         protected: tags that stay as they are in the live record.
     """
-    incoming = field_texts(
+    theirs = field_texts(
         subfields.join(todo.select("record"), on="record", how="semi"), todo.select("record", "leader")
     )
+    incoming = as_catalogued(theirs)
     creates = todo.filter(pl.col("action") == "create").select("record")
     targets = todo.filter(pl.col("action") != "create").select("record", "target", "action")
     live = live_fields.join(targets, left_on="instance_id", right_on="target", how="inner").select(

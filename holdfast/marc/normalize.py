@@ -21,6 +21,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "content_sha256": pl.String,  # hex, of the record's bytes as received
     "control_number": pl.String,  # 001, stripped
     "control_number_org": pl.String,  # 003
+    "system_numbers": pl.List(pl.String),  # 035 $a as they stand
     "last_modified": pl.String,  # 005
     "leader": pl.String,
     "status": pl.String,  # leader/05
@@ -134,6 +135,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         _first(sub, tag == "003", "control_number_org"),
         _first(sub, tag == "005", "last_modified"),
         fixed,
+        _list(sub, (tag == "035") & (code == "a"), pl.col("value").str.strip_chars(), "system_numbers"),
         ocn.group_by("record").agg(pl.col("ocn").unique(maintain_order=True)),
         _list(sub, (tag == "020") & (code == "a"), _mapped(normalize_isbn), "isbn"),
         _list(sub, (tag == "022") & (code == "a"), _mapped(normalize_issn), "issn"),
@@ -163,7 +165,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         heading_key(pl.col("title")).fill_null("").alias("title_key"),
         heading_key(pl.col("author")).fill_null("").alias("author_key"),
         pl.col("fields").fill_null(0),
-        pl.col("ocn", "isbn", "issn", "lccn").fill_null([]),
+        pl.col("ocn", "isbn", "issn", "lccn", "system_numbers").fill_null([]),
     ).collect()
     identities = [
         _identity(source, window, *row)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from holdfast.catalogue.fields import comparable_hashes, field_texts
+from holdfast.catalogue.fields import as_catalogued, comparable_hashes, field_texts
 from holdfast.marc.harvest import columns_of
 from holdfast.marc.normalize import NORMALIZED, normalize
 
@@ -26,7 +26,7 @@ def normalize_part(index: pl.DataFrame, *, source: str, window: str) -> Normaliz
     """A part of a window's index (shape harvest.INDEX) as normalized records and the long table of their subfields."""
     subfields = columns_of(index)
     readable = index.filter(pl.col("fault").is_null())
-    hashes = comparable_hashes(field_texts(subfields, readable.select("record", "leader")))
+    hashes = comparable_hashes(as_catalogued(field_texts(subfields, readable.select("record", "leader"))))
     records = normalize(index, subfields, source=source, window=window).join(
         hashes, on="record", how="left", maintain_order="left"
     )

@@ -54,6 +54,7 @@ class FolioClient:
         chunk_records: int = 100,
         timeout_seconds: float = 60,
         retries: int = 5,
+        organization: str = "",
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -61,6 +62,7 @@ class FolioClient:
         self._login = {"username": user, "password": password}
         self._chunk = chunk_records
         self._retries = retries
+        self._organization = organization
         self._sleep = sleep
         self._snapshot: str | None = None
         self._logged_in = False
@@ -277,11 +279,20 @@ class FolioClient:
         written |= self._write_instances(creates, upsert=False)
         written |= self._write_instances(updates, upsert=True)
         left = [each for each in ready if each[0].idempotency_key not in written]
-        refused = self._write_marc(left)
+        refused = self._write_marc(left, self._hrids([unit for unit, now, _ in left if now is None]))
         for unit, _, _ in left:
             key = unit.idempotency_key
             written[key] = refused.get(key) or Written(key, "acknowledged", versions[key])
         return list(written.values())
+
+    def _hrids(self, created: list[Unit]) -> dict[str, str]:
+        """hrids that the system gave to new records: their MARC has them as 001. One read a chunk."""
+        if not created:
+            return {}
+        query = "id == (" + " or ".join(f'"{unit.target}"' for unit in created) + ")"
+        params = {"query": query, "limit": len(created), "totalRecords": "none"}
+        answer = self._request("GET", _INSTANCES, [unit.correlation_id for unit in created], params=params)
+        return {each["id"]: str(each.get("hrid", "")) for each in orjson.loads(answer.content)["instances"]}
 
     @staticmethod
     def _instance_body(unit: Unit, now: LiveRecord | None, after: Fields) -> dict[str, Any]:
@@ -309,7 +320,9 @@ class FolioClient:
             refused |= self._write_instances([pair], upsert=upsert)
         return refused
 
-    def _write_marc(self, ready: list[tuple[Unit, LiveRecord | None, Fields]]) -> dict[str, Written]:
+    def _write_marc(
+        self, ready: list[tuple[Unit, LiveRecord | None, Fields]], hrids: dict[str, str]
+    ) -> dict[str, Written]:
         if not ready:
             return {}
         snapshot = self._open_snapshot()
@@ -317,7 +330,14 @@ class FolioClient:
         refused: dict[str, Written] = {}
         for unit, now, after in ready:
             try:
-                records.append((unit, self._source_record(unit, now, after, snapshot)))
+                records.append(
+                    (
+                        unit,
+                        self._source_record(
+                            unit, now, after, snapshot, now.hrid if now else hrids.get(unit.target, "")
+                        ),
+                    )
+                )
             except RefusedError as error:
                 refused[unit.idempotency_key] = _refusal(unit, error)
         return refused | self._post_records(records)
@@ -346,7 +366,9 @@ class FolioClient:
             refused |= self._post_records([each])
         return refused
 
-    def _source_record(self, unit: Unit, now: LiveRecord | None, after: Fields, snapshot: str) -> dict[str, Any]:
+    def _source_record(
+        self, unit: Unit, now: LiveRecord | None, after: Fields, snapshot: str, hrid: str
+    ) -> dict[str, Any]:
         record_id = source_record_id(unit)
         matched, generation = record_id, 0
         if now is not None and now.source_id:
@@ -355,6 +377,8 @@ class FolioClient:
             matched, generation = current["matchedId"], int(current["generation"]) + 1
         own = ("999", f"ff\x1fi{unit.target}\x1fs{matched}")
         fields = [each for each in after if not (each[0] == "999" and each[1].startswith("ff"))] + [own]
+        if not (now and now.fields):
+            fields = self._with_own_number(fields, hrid)
         content = to_marc_json(fields)
         return {
             "id": record_id,
@@ -365,9 +389,17 @@ class FolioClient:
             "state": "ACTUAL",
             "rawRecord": {"id": record_id, "content": orjson.dumps(content).decode()},
             "parsedRecord": {"id": record_id, "content": content},
-            "externalIdsHolder": {"instanceId": unit.target, **({"instanceHrid": now.hrid} if now else {})},
+            "externalIdsHolder": {"instanceId": unit.target, **({"instanceHrid": hrid} if hrid else {})},
             "additionalInfo": {"suppressDiscovery": unit.action == "suppress"},
         }
+
+    def _with_own_number(self, fields: Fields, hrid: str) -> Fields:
+        """001 and 003 of the catalogue; the supplier's are in 035 already (holdfast.catalogue.fields.as_catalogued)."""
+        numbers = [("001", hrid)] if hrid else []
+        if self._organization:
+            numbers.append(("003", self._organization))
+        leader = [each for each in fields if each[0] == "LDR"]
+        return leader + numbers + [each for each in fields if each[0] not in ("LDR", "001", "003")]
 
     def _open_snapshot(self) -> str:
         if self._snapshot is None:

@@ -23,6 +23,7 @@ def ils_resource(settings: Settings) -> dg.ResourceDefinition:
             chunk_records=settings.ils.chunk_records,
             timeout_seconds=settings.ils.timeout_seconds,
             retries=settings.ils.retries,
+            organization=settings.library.marc_organization_code,
         )
         try:
             yield client
