@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+import orjson
 import pytest
 
 Make = Callable[..., dict[str, Any]]
@@ -140,6 +142,13 @@ def test_only_the_fields_asked_for_are_fetched(ils: Any, marc_record: Make) -> N
     }
     answer = ils.http.post("/source-storage/batch/parsed-records/fetch", json=request).json()
     assert [list(field) for field in answer["records"][0]["parsedRecord"]["content"]["fields"]] == [["245"]]
+
+
+def test_the_audits_hash_is_that_of_the_content_the_client_wrote(ils: Any, marc_record: Make) -> None:
+    record = marc_record(ils.snapshot())
+    ils.http.post(RECORDS, json=record)
+    content = orjson.dumps(record["parsedRecord"]["content"])
+    assert ils.audit()[-1]["sha256"] == hashlib.sha256(content).hexdigest()
 
 
 def test_a_librarian_edits_a_live_record(ils: Any, marc_record: Make, instance: Make) -> None:
