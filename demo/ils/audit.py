@@ -30,7 +30,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class Entry:
-    """One write: what, to which version (of MARC: generation), with which content as stored."""
+    """One write: what, to which version (of MARC: generation), with which content as stored.
+
+    `hashed` is what the audit's SHA-256 is made of: the part that the client wrote, without what the server adds, so
+    that the same content written twice has the same hash. Of MARC it is `parsedRecord.content`, of the others the body
+    without `_version` and `metadata`, each as compact JSON.
+    """
 
     entity_type: str
     entity_id: str
@@ -38,6 +43,7 @@ class Entry:
     version: int
     content: bytes
     diff: dict[str, Any] | None = None
+    hashed: bytes = b""
 
 
 def record(
@@ -61,7 +67,7 @@ def record(
                 origin.user,
                 orjson.dumps(ids).decode(),
                 origin.request_id,
-                hashlib.sha256(entry.content).hexdigest(),
+                hashlib.sha256(entry.hashed or entry.content).hexdigest(),
                 orjson.dumps(entry.diff).decode() if entry.diff is not None else None,
             )
         )

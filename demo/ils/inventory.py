@@ -269,6 +269,7 @@ class Inventory:
             version = stored + 1
             if body.setdefault("hrid", hrid) != hrid:
                 raise invalid(f"The hrid field cannot be changed: new={body['hrid']}, old={hrid}", "hrid", body["hrid"])
+        own = {name: value for name, value in body.items() if name not in ("_version", "metadata")}
         body["_version"] = version
         body["metadata"] = {
             "createdDate": created,
@@ -278,7 +279,8 @@ class Inventory:
         }
         content = orjson.dumps(body)
         diff = audit.field_changes(before, body) if before is not None else None
-        return Entry(self.kind.audit_type, body["id"], "UPDATE" if live else "CREATE", version, content, diff)
+        action = "UPDATE" if live else "CREATE"
+        return Entry(self.kind.audit_type, body["id"], action, version, content, diff, orjson.dumps(own))
 
     def _check_parents(self, connection: sqlite3.Connection, bodies: list[Body]) -> None:
         if not self.kind.parent:

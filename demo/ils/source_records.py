@@ -325,7 +325,8 @@ class SourceRecords:
         connection.execute("INSERT INTO source_record VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
         action = "UPDATE" if before else "CREATE"
         diff = _diff(before.body, stored.body) if before else None
-        return stored, Entry(AUDIT_TYPE, matched_id, action, stored.generation, stored.body.encode(), diff)
+        content = stored.body.encode()
+        return stored, Entry(AUDIT_TYPE, matched_id, action, stored.generation, content, diff, _hashed(body))
 
     def _replace(self, connection: sqlite3.Connection, now: str, origin: Origin, stored: Stored, body: Body) -> Entry:
         body |= {"id": stored.record_id, "matchedId": stored.matched_id, "generation": stored.generation}
@@ -334,7 +335,8 @@ class SourceRecords:
         connection.execute("DELETE FROM source_record WHERE id = ?", (stored.record_id,))
         connection.execute("INSERT INTO source_record VALUES (?,?,?,?,?,?,?,?,?,?,?,?)", row)
         diff = _diff(stored.body, after.body)
-        return Entry(AUDIT_TYPE, stored.matched_id, "UPDATE", stored.generation, after.body.encode(), diff)
+        content = after.body.encode()
+        return Entry(AUDIT_TYPE, stored.matched_id, "UPDATE", stored.generation, content, diff, _hashed(body))
 
     def _row(self, body: Body, created: str, now: str, origin: Origin) -> tuple[Stored, tuple[Any, ...]]:
         """Set what the server sets, and the columns."""
@@ -373,6 +375,10 @@ class SourceRecords:
             now,
             text,
         )
+
+
+def _hashed(body: Body) -> bytes:
+    return orjson.dumps((body.get("parsedRecord") or body["rawRecord"])["content"])
 
 
 def _diff(before: str, after: str) -> dict[str, Any]:

@@ -83,16 +83,16 @@ class Store:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
-        self._writer = self._connect()
+        self._writer = self._connect(cache_mib=32)
         self._writer.executescript(SCHEMA)
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._last = self._last_time()
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self, cache_mib: int = 4) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, isolation_level=None, check_same_thread=False, timeout=30)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute("PRAGMA cache_size=-32000")
+        connection.execute(f"PRAGMA cache_size=-{cache_mib * 1024}")
         connection.execute("PRAGMA temp_store=MEMORY")
         return connection
 

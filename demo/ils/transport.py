@@ -6,6 +6,7 @@ import asyncio
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+PATIENCE = 5000
 OPEN: dict[tuple[str, int], asyncio.Transport] = {}
 
 
@@ -32,5 +33,9 @@ async def cut(client: tuple[str, int], flush: bool) -> None:
         transport.close()
     else:
         transport.abort()
-    while client in OPEN:  # until connection_lost: else uvicorn would answer 500 for the missing answer
+    for _ in range(PATIENCE):  # until connection_lost: else uvicorn would answer 500 for the missing answer
+        if client not in OPEN:
+            return
         await asyncio.sleep(0.001)
+    transport.abort()  # a client that does not read what it is sent
+    await asyncio.sleep(0.01)

@@ -85,9 +85,9 @@ def lying_length(entry: Book) -> bytes:
 
 
 def bad_directory(entry: Book) -> bytes:
-    """The second entry of the directory points behind the end of the record."""
+    """In the second entry of the directory there are letters where the length and the start of a field should be."""
     data = _written(entry, NEW)
-    return data[: 24 + 12 + 7] + b"99000" + data[24 + 12 + 12 :]
+    return data[: 24 + 12 + 3] + b"XXXX?????" + data[24 + 12 + 12 :]
 
 
 def undeclared_encoding(entry: Book) -> bytes:

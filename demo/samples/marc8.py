@@ -12,7 +12,7 @@ from functools import cache
 
 from pymarc import marc8_mapping
 
-ASCII, ANSEL = 0x42, 0x45
+ASCII, ANSEL, EACC = 0x42, 0x45, 0x31
 # In the order in which they are tried; 0x31 is EACC (Chinese, Japanese, Korean), three bytes a character.
 SETS = (0x42, 0x45, 0x53, 0x4E, 0x51, 0x32, 0x33, 0x34, 0x31, 0x62, 0x70)
 UPPER = (0x45, 0x51, 0x34)
@@ -60,6 +60,9 @@ def encode(text: str) -> bytes:
 
     def put(charset: int, code: bytes) -> None:
         nonlocal current, upper
+        if charset in UPPER and current == EACC:  # three bytes a character, whatever stands in G1
+            out.extend(ESCAPES[ASCII])
+            current = ASCII
         if charset not in (current, upper):
             out.extend(ESCAPES[charset])
             if charset in UPPER:

@@ -117,7 +117,7 @@ def _subject(book: Book) -> Field:
 
 
 def assembled(fields: list[Field], status: str = "n", encoding: str = "a") -> Record:
-    record = Record()
+    record = Record(to_unicode=encoding == "a")  # else pymarc writes UTF-8 whatever the leader says
     record.leader = Leader(f"00000{status}am {encoding}2200000 i 4500")
     for field in sorted(fields, key=lambda field: field.tag):
         record.add_field(field)

@@ -160,24 +160,27 @@ def source_record(live: Live) -> dict[str, Any]:
 
 
 def seed(store: Store) -> int:
-    """Put into the ILS what is not there yet; returns how many books that were. What is there stays as it is."""
+    """Put into the ILS what is not there yet; returns how many MARC records that were. What is there stays as it is.
+
+    Each table is looked at by itself, so that a start that was killed half-way is gone on with.
+    """
     origin = Origin(user="seed", request_id="seed")
-    with store.reading() as connection:
-        known = {row[0] for row in connection.execute("SELECT id FROM instance")}
-        has_snapshot = connection.execute("SELECT 1 FROM snapshot WHERE id = ?", (SNAPSHOT,)).fetchone()
-    missing = [live for live in catalogue() if live.uuid("instance") not in known]
-    if not missing:
-        return 0
     records = SourceRecords(store)
-    if not has_snapshot:
+    if SNAPSHOT not in _known(store, "snapshot"):
         records.create_snapshot({"jobExecutionId": SNAPSHOT, "status": "PARSING_IN_PROGRESS"}, origin)
-    # Instances last: they are what the next start looks for, so that a start that was killed is gone on with.
-    batch = {"records": [source_record(live) for live in missing]}
-    records.create_batch(batch, origin)
-    Inventory(store, INSTANCE).batch([instance(live) for live in missing], True, origin)
-    Inventory(store, HOLDINGS).batch([holdings(live) for live in missing], False, origin)
-    Inventory(store, ITEM).batch([item(live) for live in missing], False, origin)
+    known = _known(store, "source_record")
+    missing = [live for live in catalogue() if live.uuid("record") not in known]
+    records.create_batch({"records": [source_record(live) for live in missing]}, origin)
+    for kind, make, what in ((INSTANCE, instance, "instance"), (HOLDINGS, holdings, "holdings"), (ITEM, item, "item")):
+        known = _known(store, kind.table)
+        bodies = [make(live) for live in catalogue() if live.uuid(what) not in known]
+        Inventory(store, kind).batch(bodies, False, origin)
     return len(missing)
+
+
+def _known(store: Store, table: str) -> set[str]:
+    with store.reading() as connection:
+        return {row[0] for row in connection.execute(f"SELECT id FROM {table}")}  # noqa: S608  names from above
 
 
 def seed_store(path: Path) -> int:
