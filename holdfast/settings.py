@@ -114,7 +114,8 @@ class Source(_Table):
     match: tuple[MatchKey, ...] = ("control_number", "ocn", "isbn", "issn", "lccn")
     schedule: Cron = "0 2 * * *"
     protected: tuple[FieldSpec, ...] = Field(
-        default=(), description="fields of the live record that a load never touches"
+        default=("59X", "9XX"),
+        description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
     )
     suppress_deleted: bool = Field(default=True, description="leader/05 d: suppressed, never deleted by a load")
 

@@ -25,8 +25,8 @@ FIELDS = pl.Schema(
     }
 )
 
-# Set by each system by itself; a difference in these alone is no change of the record.
-BOOKKEEPING = ("001", "003", "005")
+# Set by each system by itself, or (066) said of MARC-8 only; a difference in these alone is no change of the record.
+BOOKKEEPING = ("001", "003", "005", "066")
 DELIMITER = "\x1f"
 
 
@@ -101,7 +101,8 @@ def as_catalogued(fields: pl.DataFrame) -> pl.DataFrame:
         )
         .join(fields.filter(pl.col("tag") == "035").select("record", "text"), on=["record", "text"], how="anti")
     )
-    kept = fields.filter(pl.col("tag") != "003").with_columns(pl.col("field") * 2)
+    # 066 lists the character sets of MARC-8; what is read here is Unicode, where the field has no place.
+    kept = fields.filter(~pl.col("tag").is_in(["003", "066"])).with_columns(pl.col("field") * 2)
     return pl.concat([kept, added.cast(FIELDS)]).sort("record", "field", maintain_order=True)
 
 
