@@ -63,11 +63,15 @@ def _not_in_drop(error: OSError) -> NotInDrop:
         return NotInDrop("page.link", "a page lies in the drop itself; symbolic links are not followed", _REPLACE)
     if error.errno == errno.ENOENT:
         return NotInDrop(
-            "page.missing", "every file of file_paths is in the drop", "add the file, or remove its entry from file_paths"
+            "page.missing",
+            "every file of file_paths is in the drop",
+            "add the file, or remove its entry from file_paths",
         )
     if error.errno == errno.ENXIO:
         return NotInDrop("page.not_a_file", "a page is a regular file, no folder, pipe, socket or device", _REPLACE)
-    return NotInDrop("page.unreadable", f"a page can be read ({error.strerror})", "check the file's permissions and disk")
+    return NotInDrop(
+        "page.unreadable", f"a page can be read ({error.strerror})", "check the file's permissions and disk"
+    )
 
 
 def walk(folder: Path) -> Iterator[tuple[str, os.stat_result]]:

@@ -65,7 +65,7 @@ def path_fault(path: str) -> str:
     return ""
 
 
-def shown(text: str, limit: int = 300) -> str:
+def shown(text: str, limit: int = 1024) -> str:
     """`text` safe to print, to log and to keep in PostgreSQL: what can't be shown is written as its escape."""
     out = []
     for character in text[:limit]:
