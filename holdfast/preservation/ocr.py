@@ -89,7 +89,9 @@ def check_languages(languages: Iterable[str]) -> str:
     return version
 
 
-def recognize(gray: Path, *, name: str, languages: Sequence[str], dpi: int, seconds: float, reduced: int = 1) -> PageText:
+def recognize(
+    gray: Path, *, name: str, languages: Sequence[str], dpi: int, seconds: float, reduced: int = 1
+) -> PageText:
     """Text of the gray image (any format that Leptonica reads; `image_worker` writes PGM).
 
     Args:
@@ -189,9 +191,7 @@ def _read(task: Task, gray: Path, drawn: int | PageFault, seconds: float) -> Pag
     if isinstance(drawn, PageFault):
         return drawn
     try:
-        return recognize(
-            gray, name=task.name, languages=task.languages, dpi=task.dpi, seconds=seconds, reduced=drawn
-        )
+        return recognize(gray, name=task.name, languages=task.languages, dpi=task.dpi, seconds=seconds, reduced=drawn)
     except PageFault as fault:
         return fault
     finally:
