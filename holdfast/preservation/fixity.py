@@ -40,14 +40,19 @@ def digest_of(path: Path, *, from_storage: bool = False) -> Digest:
     Args:
         from_storage: drop the file's pages from the cache first, so that the disk answers and not the memory.
     """
-    hasher = hashlib.sha256()
-    length = 0
     with path.open("rb", buffering=0) as file:
         if from_storage and hasattr(os, "posix_fadvise"):
             os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
-        while piece := file.read(_CHUNK):
-            hasher.update(piece)
-            length += len(piece)
+        return digest_of_open(file.fileno())
+
+
+def digest_of_open(file: int) -> Digest:
+    """Digest of the open file, from where it stands to its end."""
+    hasher = hashlib.sha256()
+    length = 0
+    while piece := os.read(file, _CHUNK):
+        hasher.update(piece)
+        length += len(piece)
     return Digest(hasher.hexdigest(), length)
 
 
@@ -96,14 +101,17 @@ def put_once(copy: Path, name: Path, content: Digest) -> bool:
     Raises:
         AlreadyDifferent: `name` holds other content (`fixity.already_different`).
     """
-    name.parent.mkdir(parents=True, exist_ok=True)
+    hint = "deliver the other version under another path or batch name"
     try:
+        name.parent.mkdir(parents=True, exist_ok=True)
         os.link(copy, name)
-    except FileExistsError:
+    except (FileExistsError, NotADirectoryError):
+        if not name.is_file():
+            rule = f"a master is written once: {name.name} or a folder above it is held as something else"
+            raise AlreadyDifferent("fixity.already_different", rule, hint) from None
         held = digest_of(name, from_storage=True)
         if held != content:
             rule = f"a master is written once: {name.name} is held with SHA-256 {held.sha256}, this is {content.sha256}"
-            hint = "deliver the other version under another path or batch name"
             raise AlreadyDifferent("fixity.already_different", rule, hint) from None
         return False
     flush_folder(name.parent)
