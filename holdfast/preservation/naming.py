@@ -12,7 +12,7 @@ import unicodedata
 
 BATCH_RULE = (
     "a batch name has 1 to 80 of the letters A-Z a-z, digits, '-', '_' and '.', starts with a letter or digit, "
-    "and has no '..'"
+    "has no '..' and does not start with 'invalid-'"
 )
 _BATCH = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 _PATH_BYTES = 1024

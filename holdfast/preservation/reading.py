@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import polars as pl
 
 from holdfast.outcomes import Outcome, Rejection
 from holdfast.preservation.custody import Store, opened
 from holdfast.preservation.enrichment.page import enrich
-from holdfast.preservation.enrichment.statement import Statement
+from holdfast.preservation.enrichment.statement import Statement, statements_frame
 from holdfast.preservation.events import EventOutcome, EventType, NewEvent
 from holdfast.preservation.manifest import page_rejection
 from holdfast.preservation.ocr import PageText, Task, recognize_pages
 from holdfast.preservation.page_image import ImageReader, PageFault
 from holdfast.preservation.pages import VERDICT, verdict
+
+Item = TypeVar("Item")
 
 TEXTS: dict[str, type[pl.DataType]] = {
     "page": pl.Int64,
@@ -116,8 +119,18 @@ def text_event(row: dict[str, Any], agent: str) -> NewEvent:
     return NewEvent(EventType.METADATA_EXTRACTION, row["path"], row["sha256"], EventOutcome.SUCCESS, detail, agent)
 
 
-def enriched_row(row: dict[str, Any]) -> tuple[dict[str, Any], list[Statement]]:
-    """(row of `ENRICHED`, statements) for a row of `TEXTS` joined with `is_blank`; who comes here is committed."""
+def enrich_pages(texts: pl.DataFrame, technical: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(a frame of `ENRICHED`, its statements) for a frame of `TEXTS`; a page that comes here unrejected is committed."""
+    rows: list[dict[str, Any]] = []
+    said = [statements_frame(0, [])]
+    for row in texts.join(technical.select("page", "is_blank"), on="page", how="left").iter_rows(named=True):
+        page, statements = _enriched(row)
+        rows.append(page)
+        said.append(statements_frame(row["page"], statements))
+    return pl.DataFrame(rows, schema=ENRICHED), pl.concat(said)
+
+
+def _enriched(row: dict[str, Any]) -> tuple[dict[str, Any], list[Statement]]:
     kept = {key: row[key] for key in ("page", "path", "sha256", "is_blank", *VERDICT)}
     if row["outcome"] is not None:
         return kept, []
@@ -125,3 +138,25 @@ def enriched_row(row: dict[str, Any]) -> tuple[dict[str, Any], list[Statement]]:
     counts = {f"{kind}s": sum(each.kind == kind for each in statements) for kind in ("date", "person", "place")}
     language = {"language": statements[0].value, "language_confidence": statements[0].confidence}
     return kept | language | counts | {"words": row["words"], "outcome": str(Outcome.COMMITTED)}, statements
+
+
+def enrichment_event(batch_statements: int, sources: Sequence[str]) -> NewEvent:
+    detail = f"text enriched: {batch_statements} statements"
+    agent = "; ".join(sorted(sources)) or "no statements"
+    return NewEvent(EventType.METADATA_EXTRACTION, "", "", EventOutcome.SUCCESS, detail, agent)
+
+
+def batch_language(pages: pl.DataFrame) -> tuple[str, float]:
+    """(BCP 47 tag with the most words, its share of the words of `pages`, a frame of `ENRICHED`); `und`, 0 without words."""
+    by = pages.filter(pl.col("words") > 0).group_by("language").agg(pl.col("words").sum())
+    if by.is_empty():
+        return "und", 0.0
+    first = by.sort("words", "language", descending=[True, False]).row(0, named=True)
+    return first["language"], round(first["words"] / by["words"].sum(), 4)
+
+
+def in_blocks(items: Iterable[Item], size: int = 16) -> Iterator[list[Item]]:
+    """`items` in lists of `size`, so that a table gets a part for some pages and not for each."""
+    left = iter(items)
+    while block := list(islice(left, size)):
+        yield block
