@@ -17,6 +17,7 @@ from preservation_assets.text.ocr_text import ocr_text
 from resources.lake.resource import lake_resource
 from resources.masters.resource import masters_resource
 from resources.postgres.resource import postgres_resource
+from resources.scanner.resource import scanners_resource
 from resources.scans.resource import scans_resource
 from sensors.scan_drop_sensor import scan_drop_sensor
 
@@ -28,6 +29,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "postgres": postgres_resource,
         "scans": scans_resource(SETTINGS),
         "masters": masters_resource(SETTINGS),
+        "scanners": scanners_resource(SETTINGS),
         **(resource_overrides or {}),
     }
     return dg.Definitions(
