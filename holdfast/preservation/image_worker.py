@@ -84,7 +84,7 @@ def _check_pixels(image: Image.Image, limit: int) -> None:
 
 
 def _facts(image: Image.Image, magic: str, head: bytes) -> dict[str, Any]:
-    resolution = image.info.get("dpi") or (0, 0)
+    resolution = _resolution(image.info.get("dpi"))
     icc = image.info.get("icc_profile") or b""
     exif = image.getexif()
     return {
@@ -95,8 +95,8 @@ def _facts(image: Image.Image, magic: str, head: bytes) -> dict[str, Any]:
         "mode": image.mode,
         "bits": _bits(image, magic, head),
         "samples": len(image.getbands()),
-        "x_dpi": round(float(resolution[0]), 3),
-        "y_dpi": round(float(resolution[1]), 3),
+        "x_dpi": resolution[0],
+        "y_dpi": resolution[1],
         "compression": _compression(image, magic),
         "icc_name": _icc_name(icc) if icc else "",
         "icc_sha256": hashlib.sha256(icc).hexdigest() if icc else "",
@@ -106,6 +106,15 @@ def _facts(image: Image.Image, magic: str, head: bytes) -> dict[str, Any]:
         "software": _text(exif.get(ExifTags.Base.Software)),
         "captured_at": _text(exif.get(ExifTags.Base.DateTime)),
     }
+
+
+def _resolution(found: object) -> tuple[float, float]:
+    """Dots an inch; 0, 0 where the file says none or nonsense (0/0 is a favourite)."""
+    try:
+        across, down = (round(float(each), 3) for each in found)  # type: ignore[attr-defined]
+    except (TypeError, ValueError, OverflowError, ZeroDivisionError):
+        return 0.0, 0.0
+    return (across, down) if 1 <= across <= 100_000 and 1 <= down <= 100_000 else (0.0, 0.0)
 
 
 def _text(value: object) -> str:

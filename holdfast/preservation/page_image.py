@@ -17,6 +17,8 @@ from typing import Any
 import PIL
 import polars as pl
 
+from holdfast.preservation.naming import shown
+
 AGENT = f"Pillow {PIL.__version__}"
 _WORKER = Path(__file__).with_name("image_worker.py")
 
@@ -60,8 +62,9 @@ class PageFault(ValueError):
     """An image that is refused; `code`, `rule` and `hint` as in a `Rejection`."""
 
     def __init__(self, code: str, rule: str, hint: str = "") -> None:
-        self.code, self.rule, self.hint = code, rule, hint or _HINTS.get(code, _HINT)
-        super().__init__(f"{code}: {rule}; {self.hint}")
+        # Decoders quote what they met, which may be anything.
+        self.code, self.rule, self.hint = code, shown(rule), hint or _HINTS.get(code, _HINT)
+        super().__init__(f"{code}: {self.rule}; {self.hint}")
 
 
 @dataclass

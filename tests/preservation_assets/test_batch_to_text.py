@@ -212,6 +212,26 @@ def test_a_faulty_manifest_quarantines_the_batch_and_counts_its_files(house: Hou
     assert not (house.settings.var / "vault" / "masters" / "b").exists()
 
 
+def test_a_drop_of_a_faulty_manifest_and_nothing_else_still_counts(house: House) -> None:
+    write_drop(house.scans, "b", {}, b"{}")
+
+    assert house.run("b").success
+
+    assert house.outcomes("b") == {"in": 0, "committed": 0, "quarantined": 0, "duplicate": 0}
+    assert set(house.waiting("b").values()) == {"manifest.schema"}
+
+
+def test_a_path_of_wild_characters_is_kept_where_people_look(house: House) -> None:
+    manifest = manifest_of({"a.tif": b"x"})
+    manifest["file_paths"] = [{"path": "a\0b\ud800", "sha256": "1" * 64, "bytes": 1}, {"path\ud800": "\0"}]
+    write_drop(house.scans, "b", {}, manifest)
+
+    assert house.run("b").success
+
+    assert house.outcomes("b")["quarantined"] == 2
+    assert "batch b page 1 a\\x00b\\ud800" in house.waiting("b")
+
+
 def test_a_drop_with_an_invalid_name_ends_in_quarantine_under_a_derived_one(house: House) -> None:
     from holdfast.preservation.naming import batch_partition
 

@@ -148,11 +148,13 @@ def test_a_drop_becomes_a_partition_and_a_run_in_one_tick(tmp_path: Path, monkey
     sensor = scan_drop_sensor(settings)
 
     def tick(instance: dg.DagsterInstance, cursor: str | None) -> Any:
-        context = dg.build_sensor_context(instance=instance, cursor=cursor, definitions=build_defs())
+        context = dg.build_sensor_context(
+            instance=instance, instance_ref=instance.get_ref(), cursor=cursor, definitions=build_defs()
+        )
         return sensor.evaluate_tick(context)
 
     (tmp_path / "dagster").mkdir()
-    with dg.DagsterInstance.ephemeral(tempdir=str(tmp_path / "dagster")) as instance:
+    with dg.instance_for_test(temp_dir=str(tmp_path / "dagster")) as instance:
         first = tick(instance, None)
         assert "atlas: changed" in str(first.skip_message)
         # The change times of files cannot be set back: our own clock has to run.
@@ -171,7 +173,7 @@ def test_a_drop_becomes_a_partition_and_a_run_in_one_tick(tmp_path: Path, monkey
 
 def test_the_sensor_names_a_job_that_is_there() -> None:
     defs = build_defs()
-    job = defs.get_job_def("digitization") if hasattr(defs, "get_job_def") else defs.resolve_job_def("digitization")
+    job = defs.resolve_job_def("digitization")
     assert {node.name for node in job.graph.nodes} == {
         "batch_manifests", "verified_masters", "technical_metadata", "ocr_text", "enriched_metadata",
     }  # fmt: skip
