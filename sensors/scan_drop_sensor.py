@@ -174,7 +174,7 @@ def _list_drop(folder: Path, stamp: str, manifest_limit: int) -> DropListing:
     lengths: dict[str, int] = {}
     changed = folder.stat().st_mtime
     for path, status in drop.walk(folder):
-        hasher.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape"))
+        hasher.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogatepass"))
         changed = max(changed, status.st_mtime, status.st_ctime)
         if path != NAME:
             lengths[path] = status.st_size

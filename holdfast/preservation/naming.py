@@ -38,7 +38,7 @@ def batch_partition(folder: str) -> str:
     """
     if is_batch_name(folder) and not folder.startswith("invalid-"):
         return folder
-    digest = hashlib.sha256(folder.encode("utf-8", "surrogateescape")).hexdigest()[:8]
+    digest = hashlib.sha256(folder.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     slug = re.sub(r"[^A-Za-z0-9]+", "-", folder.removeprefix("invalid-")).strip("-")[:60].strip("-")
     return f"invalid-{slug}-{digest}" if slug else f"invalid-{digest}"
 

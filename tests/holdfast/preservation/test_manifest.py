@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from holdfast.preservation.drop import NotInDrop, find_drop, open_page, survey
@@ -108,6 +108,7 @@ def test_no_path_opens_a_file_outside_the_drop(path: str, tmp_path: Path) -> Non
 
 
 @given(wild_names)
+@example("\ud800")
 def test_every_folder_name_gets_a_partition_that_is_a_batch_name(name: str) -> None:
     partition = batch_partition(name)
 
