@@ -10,6 +10,7 @@ from typing import NamedTuple
 import httpx
 
 from commands.graphql import DagsterApi, DagsterError, Run
+from holdfast.preservation.naming import batch_partition
 from holdfast.settings import Settings
 from sensors.marc_drop_sensor import list_drops
 
@@ -28,6 +29,11 @@ def expected_loads(settings: Settings) -> dict[Expected, str]:
     for each in list_drops(settings):
         load = Expected("catalog", "catalogue_load", f"{each.day}|{each.source}")
         shapes.setdefault(load, []).append(f"{each.name}:{each.size}:{each.changed_ns}")
+    for folder in sorted(settings.scans.iterdir()) if settings.scans.is_dir() else []:
+        if folder.is_dir() and not folder.name.startswith("."):
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            load = Expected("preservation", "digitization", batch_partition(folder.name))
+            shapes[load] = [f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files]
     return {load: "\n".join(sorted(lines)) for load, lines in shapes.items()}
 
 

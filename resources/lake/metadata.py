@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 
-def table_metadata(rows: int, schema: pl.Schema, **more: Any) -> dict[str, Any]:
+def table_metadata(rows: int, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     columns = [dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()]
     return {"dagster/row_count": rows, "dagster/column_schema": dg.TableSchema(columns=columns), **more}
