@@ -34,6 +34,8 @@ def _link(value: str) -> str:
 
 Value = Annotated[str, Field(min_length=1), AfterValidator(_without_controls)]
 Values = tuple[Value, ...]
+# A key of the public index; longer ones are descriptions in the wrong column.
+Identifier = Annotated[Value, Field(max_length=500)]
 Link = Annotated[str, AfterValidator(_link), AfterValidator(_without_controls)]
 
 
@@ -46,7 +48,7 @@ class DublinCore(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    identifier: Values = Field(min_length=1)
+    identifier: tuple[Identifier, ...] = Field(min_length=1)
     title: Values = Field(min_length=1)
     alternative: Values = ()
     creator: Values = ()

@@ -51,11 +51,13 @@ class Batch:
         objects: frame of `holdfast.museum.objects.SCHEMA`.
         rejected: frame of `REJECTIONS`.
         duplicates: objects that repeat an earlier one in every word.
+        came_in: rows, records and files' faults that were taken, counted as they came.
     """
 
     objects: pl.DataFrame
     rejected: pl.DataFrame
     duplicates: int = 0
+    came_in: int = 0
 
 
 @dataclass
@@ -70,7 +72,7 @@ _Read = tuple[DublinCore, Origin] | _Rejected
 def validate_export(
     name: str, collection: Collection, files: Iterable[ExportFile], *, record_bytes: int
 ) -> Iterator[Batch]:
-    """Batches of BATCH_OBJECTS rows and rejections at most; one at least, so that an export without objects has columns.
+    """Batches of BATCH_OBJECTS at most; one at least, so that an export without objects has columns.
 
     Codes beside those of `csv_export` and `lido_export`: `object.<element>` (missing or wrong; as `object.title`) and
     `object.conflict` (an identifier that came before with other content).
@@ -85,7 +87,7 @@ def validate_export(
             )
             for each in rows:
                 collected.take(each)
-                if collected.size >= BATCH_OBJECTS:
+                if collected.came_in >= BATCH_OBJECTS:
                     yield collected.batch()
         yield collected.batch()
 
@@ -167,12 +169,10 @@ class _Collected:
     rows: list[dict[str, object]] = field(default_factory=list)
     rejected: list[_Rejected] = field(default_factory=list)
     duplicates: int = 0
-
-    @property
-    def size(self) -> int:
-        return len(self.rows) + len(self.rejected)
+    came_in: int = 0
 
     def take(self, each: _Read) -> None:
+        self.came_in += 1
         if isinstance(each, _Rejected):
             self.rejected.append(each)
             return
@@ -188,8 +188,10 @@ class _Collected:
 
     def batch(self) -> Batch:
         rows: list[dict[str, Any]] = [{"identifier": each.identifier, **vars(each.rejection)} for each in self.rejected]
-        batch = Batch(frame_of(self.rows), pl.DataFrame(rows, schema=REJECTIONS, orient="row"), self.duplicates)
-        self.rows, self.rejected, self.duplicates = [], [], 0
+        batch = Batch(
+            frame_of(self.rows), pl.DataFrame(rows, schema=REJECTIONS, orient="row"), self.duplicates, self.came_in
+        )
+        self.rows, self.rejected, self.duplicates, self.came_in = [], [], 0, 0
         return batch
 
 
