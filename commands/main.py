@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import sys
 
-from commands import check_config
+from commands import check_config, search
 from holdfast.settings import SettingsError
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast", description="Loads that are previewed, provable and undoable.")
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (check_config,):
+    for module in (
+        check_config,
+        search,
+    ):
         module.add(parsers)
     return parser
 
