@@ -96,6 +96,13 @@ def plan_exports(
     return requests, SeenExports(files, asked)
 
 
+def _hash_of(file: DroppedFile) -> str:
+    try:
+        return sha256_of(file.path)
+    except FileNotFoundError:  # cleaned up since it was listed: not still
+        return ""
+
+
 def run_request(collection: str, day: str, run_key: str) -> dg.RunRequest:
     return dg.RunRequest(
         run_key=run_key,
@@ -125,7 +132,7 @@ def museum_export_sensor(settings: Settings) -> dg.SensorDefinition:
             now=time.time(),
             days=(settings.partitions.first_day, dt.datetime.now(dt.UTC).astimezone(exports.timezone).date()),
             still_seconds=still,
-            hash_of=lambda file: sha256_of(file.path),
+            hash_of=_hash_of,
         )
         return dg.SensorResult(
             run_requests=[run_request(each.collection, each.day, each.run_key) for each in requests],

@@ -14,6 +14,7 @@ import zoneinfo
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
 from holdfast.museum.validation import ExportFile
 from holdfast.settings import Collection, Settings
@@ -72,9 +73,14 @@ class MuseumExports:
         found = []
         for path in sorted(folder.glob(self.collection(collection).pattern)) if folder.is_dir() else []:
             is_ours = path.parent == folder and not path.name.startswith(".")
-            if not is_ours or path.name.lower().endswith(_UNFINISHED) or path.is_symlink() or not path.is_file():
+            if not is_ours or path.name.lower().endswith(_UNFINISHED):
                 continue
-            stat = path.stat()
+            try:
+                stat = path.lstat()
+            except FileNotFoundError:  # the museum cleans up while we look
+                continue
+            if not S_ISREG(stat.st_mode):
+                continue
             day = dt.datetime.fromtimestamp(stat.st_mtime, self.timezone).date()
             found.append(DroppedFile(collection, day, path.name, path, stat.st_size, stat.st_mtime_ns))
         return found
