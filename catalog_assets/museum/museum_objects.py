@@ -62,8 +62,8 @@ def museum_objects(
     conservation = write_batches(lake, partition, batches)
     quarantine = Quarantine(postgres, "museum")
     rejected = chain.from_iterable(map(rejections_of, lake.batches(ASSET, partition, "rejected")))
-    quarantine.replace(ASSET, partition, rejected, run_id=context.run_id)
-    quarantine.count_outcomes(ASSET, partition, conservation, run_id=context.run_id)
+    quarantine.replace(ASSET, partition, rejected, run_id=context.run.run_id)
+    quarantine.count_outcomes(ASSET, partition, conservation, run_id=context.run.run_id)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": conservation.outcomes["planned"],

@@ -122,7 +122,7 @@ class MuseumTable:
         columns = sql.SQL(", ").join(map(sql.Identifier, (*SHOWN, *TOLD)))
         query = sql.SQL(
             "WITH query AS (SELECT websearch_to_tsquery('simple', museum_fold(%s)) "
-            "|| websearch_to_tsquery('english', museum_fold(%s)) AS words) "
+            "|| websearch_to_tsquery('museum_english', museum_fold(%s)) AS words) "
             "SELECT ts_rank('{{0.1, 0.2, 0.5, 1.0}}', document, words, 1) AS score, {} FROM museum_objects, query "
             "WHERE document @@ words AND withdrawn_at IS NULL AND (%s::text IS NULL OR collection = %s) "
             "ORDER BY score DESC, collection, identifier LIMIT %s"

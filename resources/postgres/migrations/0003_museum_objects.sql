@@ -8,11 +8,17 @@ RETURN translate(
         'ß', 'ss'), 'æ', 'ae'), 'œ', 'oe'),
     'øłđðħıþŁØĐ', 'olddhitlod');
 
+-- English stems without stop words: "of bridges" is a phrase of two words here, as it is for who types it.
+CREATE TEXT SEARCH DICTIONARY museum_english (TEMPLATE = pg_catalog.snowball, Language = english);
+CREATE TEXT SEARCH CONFIGURATION museum_english (COPY = pg_catalog.simple);
+ALTER TEXT SEARCH CONFIGURATION museum_english
+    ALTER MAPPING FOR asciiword, asciihword, hword_asciipart, word, hword, hword_part WITH museum_english;
+
 -- Words as they are, and for English also their stems ('drawings' finds 'drawing'). A tsvector holds 1 MB at most.
 CREATE FUNCTION museum_words(value text, is_english boolean) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN CASE WHEN is_english
     THEN to_tsvector('pg_catalog.simple'::regconfig, museum_fold(left(value, 50000)))
-      || to_tsvector('pg_catalog.english'::regconfig, museum_fold(left(value, 50000)))
+      || to_tsvector('museum_english'::regconfig, museum_fold(left(value, 50000)))
     ELSE to_tsvector('pg_catalog.simple'::regconfig, museum_fold(left(value, 50000))) END;
 
 -- A: title and identifiers, B: creators, C: what it is, D: all else. array_to_string is immutable for text.
