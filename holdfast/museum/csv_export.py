@@ -1,8 +1,8 @@
 """A CSV export, row by row: what can be read, and a rejection for what can't.
 
 RFC 4180 with what collection management systems really write: a byte order mark, CRLF or LF or CR, line breaks inside
-quoted cells, any one-character delimiter. Memory holds a batch of rows: a file is never read whole, and neither is a
-row that a stray quote has made endless.
+quoted cells, any one-character delimiter. Memory holds a row: a file is never read whole, and neither is a row
+that a stray quote has made endless.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import csv
 import difflib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +19,6 @@ from holdfast.museum.export_file import DAMAGED, open_export
 from holdfast.outcomes import Rejection, scrub, sha256_hex
 from holdfast.settings import Collection
 
-BATCH_ROWS = 2_000
 LINE_CHARACTERS = 1_000_000
 ROW_CHARACTERS = 4_000_000
 """A physical line, or a row of many lines, that is longer is given up: memory is bounded by it."""
@@ -43,12 +42,6 @@ class CsvRow:
     number: int
     line: int
     cells: dict[str, str]
-
-
-@dataclass
-class CsvBatch:
-    rows: list[CsvRow] = field(default_factory=list)
-    rejections: list[Rejection] = field(default_factory=list)
 
 
 class _TooLong(Exception):
@@ -100,36 +93,20 @@ class _Lines:
         return self._again < _RETURNED_CHARACTERS
 
 
-def read_csv(path: Path, collection: Collection, *, name: str = "", batch_rows: int = BATCH_ROWS) -> Iterator[CsvBatch]:
-    """The rows of `path` in batches of `batch_rows` at most, with the rejections of the same stretch of the file.
+def read_csv(path: Path, collection: Collection, *, name: str = "") -> Iterator[CsvRow | Rejection]:
+    """Every row of `path` in its order, or why it can't be read.
 
     Rejections have `unit` 'record' for a row and 'file' for what stops the file: `csv.empty`, `csv.encoding`,
     `csv.column_missing`, `csv.column_twice`, `file.gzip`; for a row: `csv.ragged`, `csv.quote`, `csv.encoding`,
     `csv.too_long`, `csv.nul`. Nothing is raised for what stands in the file.
     """
     name = name or path.name
-    batch = CsvBatch()
     try:
         with open_export(path) as file:
-            for each in _rows_and_rejections(file, collection, name):
-                if isinstance(each, CsvRow):
-                    batch.rows.append(each)
-                else:
-                    batch.rejections.append(each)
-                if len(batch.rows) + len(batch.rejections) >= batch_rows:
-                    yield batch
-                    batch = CsvBatch()
+            yield from _rows_and_rejections(file, collection, name)
     except DAMAGED as error:
-        batch.rejections.append(
-            _file(
-                "file.gzip",
-                name,
-                f"the gzip stream is cut or damaged ({error}); rows before it were read",
-                "export or copy the file again",
-            )
-        )
-    if batch.rows or batch.rejections:
-        yield batch
+        rule = f"the gzip stream is cut or damaged ({error}); rows before it were read"
+        yield _file("file.gzip", name, rule, "export or copy the file again")
 
 
 def _file(code: str, place: str, rule: str, hint: str) -> Rejection:

@@ -93,19 +93,20 @@ def validate_export(
 
 
 def _read_csv(file: ExportFile, collection: Collection) -> Iterator[_Read]:
-    for batch in read_csv(file.path, collection, name=file.name, batch_rows=BATCH_OBJECTS):
-        yield from map(_Rejected, batch.rejections)
-        for row in batch.rows:
-            origin = Origin(file.name, row.number, f"row {row.number} line {row.line}")
-            try:
-                record = csv_to_dublin_core(row, collection)
-            except ValidationError as error:
-                column = collection.columns.get(_element(error), "")
-                place = f"{file.name} {origin.place}" + (f" column {column!r}" if column else "")
-                identifier = row.cells.get(collection.columns.get("identifier", ""), "").strip()
-                yield _Rejected(_wrong(error, place), identifier or None)
-            else:
-                yield _require(record, collection, origin) or (record, origin)
+    for row in read_csv(file.path, collection, name=file.name):
+        if isinstance(row, Rejection):
+            yield _Rejected(row)
+            continue
+        origin = Origin(file.name, row.number, f"row {row.number} line {row.line}")
+        try:
+            record = csv_to_dublin_core(row, collection)
+        except ValidationError as error:
+            column = collection.columns.get(_element(error), "")
+            place = f"{file.name} {origin.place}" + (f" column {column!r}" if column else "")
+            identifier = row.cells.get(collection.columns.get("identifier", ""), "").strip()
+            yield _Rejected(_wrong(error, place), identifier or None)
+        else:
+            yield _require(record, collection, origin) or (record, origin)
 
 
 def _read_lido(file: ExportFile, collection: Collection, record_bytes: int) -> Iterator[_Read]:

@@ -56,7 +56,8 @@ DAY = "2026-11-20"
 class Museum:
     """A museum with a drop folder, and the means to run its flow."""
 
-    def __init__(self, settings: Settings, postgres: Postgres) -> None:
+    def __init__(self, settings: Settings, postgres: Postgres, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
         self.settings = settings
         self.lake = Lake(settings.var / "lake")
         self.exports = MuseumExports(settings)
@@ -88,7 +89,7 @@ class Museum:
                 "search": self.search,
             },
             run_config=dg.RunConfig(ops={"museum_index": {"config": config}}) if config else None,
-            instance=dg.DagsterInstance.ephemeral(),
+            instance=self._instance,
             raise_on_error=not fails,
         )
         assert result.success is not fails
@@ -108,7 +109,8 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
 @pytest.fixture
 def museum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, postgres: Postgres) -> Iterator[Museum]:
     monkeypatch.setenv("HOLDFAST_VAR", str(tmp_path / "var"))
-    yield Museum(parse_settings(TOML, root=tmp_path), postgres)
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Museum(parse_settings(TOML, root=tmp_path), postgres, instance)
 
 
 def row(identifier: str, title: str, image: str = "") -> str:

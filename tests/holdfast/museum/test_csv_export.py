@@ -20,9 +20,8 @@ COLLECTION = Collection(format="csv", columns={"identifier": "id", "title": "tit
 def read(tmp_path: Path, data: bytes, collection: Collection = COLLECTION) -> tuple[list[CsvRow], list[Rejection]]:
     path = tmp_path / "export.csv"
     path.write_bytes(data)
-    batches = list(read_csv(path, collection, batch_rows=3))
-    assert all(len(batch.rows) + len(batch.rejections) <= 3 for batch in batches)
-    return [row for b in batches for row in b.rows], [each for b in batches for each in b.rejections]
+    found = list(read_csv(path, collection))
+    return [each for each in found if isinstance(each, CsvRow)], [each for each in found if isinstance(each, Rejection)]
 
 
 def test_rows_have_their_number_and_the_line_they_start_on(tmp_path: Path) -> None:
