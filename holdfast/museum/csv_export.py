@@ -165,7 +165,7 @@ def _header_fault(header: list[str], collection: Collection, name: str) -> Rejec
     for element, column in collection.columns.items():
         if column not in header:
             near = difflib.get_close_matches(column, header, n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
+            meant = f"; did you mean {near[0][:80]!r}?" if near else ""
             return _file(
                 "csv.column_missing",
                 f"{place} column {column!r}",
@@ -243,7 +243,7 @@ def _broken(fault: str, place: str, taken: list[str]) -> Rejection:
 
 def _ragged(row: list[str], header: list[str], place: str, taken: list[str]) -> Rejection:
     rule = f"the row has {len(row)} cells, the header {len(header)} (RFC 4180, section 2.4)"
-    where = f"column {header[len(row)]!r}" if len(row) < len(header) else f"cell {len(header) + 1}"
+    where = f"column {header[len(row)][:80]!r}" if len(row) < len(header) else f"cell {len(header) + 1}"
     hint = f"look at {where}: quote cells that hold the delimiter or a line break, and export empty cells too"
     return _row_rejection("csv.ragged", f"{place} {where}", rule, hint, taken)
 
@@ -257,10 +257,12 @@ def _cell_fault(
     for column, cell in zip(header, row, strict=True):
         if "\0" in cell:
             hint = "remove the NUL character in the collection management system"
-            return _row_rejection("csv.nul", f"{place} column {column!r}", "the cell holds a NUL byte", hint, taken)
+            return _row_rejection(
+                "csv.nul", f"{place} column {column[:80]!r}", "the cell holds a NUL byte", hint, taken
+            )
         for character in cell:
             if "\udc80" <= character <= "\udcff":
                 rule = f"byte 0x{ord(character) - 0xDC00:02X} is not {collection.encoding}"
                 hint = "set `encoding` of the collection to what the file is in (cp1252 is Windows'), or export UTF-8"
-                return _row_rejection("csv.encoding", f"{place} column {column!r}", rule, hint, taken)
+                return _row_rejection("csv.encoding", f"{place} column {column[:80]!r}", rule, hint, taken)
     return None

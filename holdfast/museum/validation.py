@@ -102,7 +102,7 @@ def _read_csv(file: ExportFile, collection: Collection) -> Iterator[_Read]:
             record = csv_to_dublin_core(row, collection)
         except ValidationError as error:
             column = collection.columns.get(_element(error), "")
-            place = f"{file.name} {origin.place}" + (f" column {column!r}" if column else "")
+            place = f"{file.name} {origin.place}" + (f" column {column[:80]!r}" if column else "")
             identifier = row.cells.get(collection.columns.get("identifier", ""), "").strip()
             yield _Rejected(_wrong(error, place), identifier or None)
         else:

@@ -82,7 +82,8 @@ class MuseumExports:
             if not S_ISREG(stat.st_mode):
                 continue
             day = dt.datetime.fromtimestamp(stat.st_mtime, self.timezone).date()
-            found.append(DroppedFile(collection, day, path.name, path, stat.st_size, stat.st_mtime_ns))
+            name = path.name.encode("utf-8", "backslashreplace").decode()  # names of files need not be UTF-8
+            found.append(DroppedFile(collection, day, name, path, stat.st_size, stat.st_mtime_ns))
         return found
 
     def receive(self, collection: str, day: dt.date, before: Iterable[ReceivedFile] = ()) -> list[ReceivedFile]:

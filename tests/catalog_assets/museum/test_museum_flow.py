@@ -6,6 +6,7 @@ import datetime as dt
 import gzip
 import os
 import shutil
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,29 +23,25 @@ from resources.museum_exports.client import MuseumExports
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from resources.search.client import Search
+from sensors.museum_export_sensor import run_request
 from tests.holdfast.museum.lido_samples import record, wrap
 
 pytestmark = [pytest.mark.dagster, pytest.mark.services]
 
-TOML = """
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def documented_collection(name: str) -> str:
+    """The example of docs/how-to/museum-csv.md, as the collection `name`."""
+    block = (ROOT / "docs/how-to/museum-csv.md").read_text().split("```toml\n")[1].split("```")[0]
+    return textwrap.dedent(block).replace("collections.tate", f"collections.{name}")
+
+
+TOML = f"""
 [library]
 name = "L"
 [sources.s]
-[collections.prints]
-format = "csv"
-pattern = "*.csv*"
-constants = {publisher = "Tate", language = "en"}
-[collections.prints.columns]
-identifier = "accession_number"
-title = "title"
-creator = "artist"
-date = "dateText"
-medium = "medium"
-provenance = "creditLine"
-extent = "dimensions"
-description = "inscription"
-image_url = "thumbnailUrl"
-page_url = "url"
+{documented_collection("prints")}
 [collections.objects]
 format = "lido"
 pattern = "*.xml*"
@@ -63,7 +60,12 @@ class Museum:
         self.exports = MuseumExports(settings)
         self.search = Search(postgres)
         self.quarantine = Quarantine(postgres, "museum")
-        self._postgres = postgres
+        self.resources: dict[str, object] = {
+            "lake": self.lake,
+            "museum_exports": self.exports,
+            "postgres": postgres,
+            "search": self.search,
+        }
 
     def drop(self, collection: str, name: str, data: bytes | str | Path, day: str = DAY) -> Path:
         path = self.exports.folder(collection) / name
@@ -82,12 +84,7 @@ class Museum:
         result = dg.materialize(
             [museum_export, museum_objects, museum_index],
             partition_key=dg.MultiPartitionKey({"collection": collection, "day": day}),
-            resources={
-                "lake": self.lake,
-                "museum_exports": self.exports,
-                "postgres": self._postgres,
-                "search": self.search,
-            },
+            resources=self.resources,
             run_config=dg.RunConfig(ops={"museum_index": {"config": config}}) if config else None,
             instance=self._instance,
             raise_on_error=not fails,
@@ -120,7 +117,9 @@ def row(identifier: str, title: str, image: str = "") -> str:
 def test_an_export_reaches_the_public_search_with_every_row_counted(museum: Museum) -> None:
     bad = row("P3", "c", "javascript:x")
     museum.drop(
-        "prints", "p.csv", HEADER + row("P1", "=A bridge") + row("P2", "A river") + row("P2", "A river") + bad + "P4\n"
+        "prints",
+        "artwork_data.csv",
+        HEADER + row("P1", "=A bridge") + row("P2", "A river") + row("P2", "A river") + bad + "P4\n",
     )
     result = museum.load("prints")
     assert checks(result) == {
@@ -140,7 +139,7 @@ def test_an_export_reaches_the_public_search_with_every_row_counted(museum: Muse
 
 
 def test_materializing_again_is_safe_and_works_from_what_was_received(museum: Museum) -> None:
-    path = museum.drop("prints", "p.csv", HEADER + row("P1", "A bridge") + "P4\n")
+    path = museum.drop("prints", "artwork_data.csv", HEADER + row("P1", "A bridge") + "P4\n")
     museum.load("prints")
     path.unlink()
     museum.load("prints")
@@ -149,9 +148,9 @@ def test_materializing_again_is_safe_and_works_from_what_was_received(museum: Mu
 
 
 def test_an_older_day_does_not_replace_a_newer_one_unless_told_to(museum: Museum) -> None:
-    museum.drop("prints", "new.csv", HEADER + row("P1", "New bridge"), "2026-11-21")
+    museum.drop("prints", "artwork_data_new.csv", HEADER + row("P1", "New bridge"), "2026-11-21")
     museum.load("prints", "2026-11-21")
-    museum.drop("prints", "old.csv", HEADER + row("P1", "Old bridge"))
+    museum.drop("prints", "artwork_data_old.csv", HEADER + row("P1", "Old bridge"))
     result = museum.load("prints")
     assert museum.quarantine.outcomes("museum_index")[f"prints|{DAY}"]["suppressed"] == 1
     assert checks(result)["museum_index.conservation"]
@@ -161,9 +160,9 @@ def test_an_older_day_does_not_replace_a_newer_one_unless_told_to(museum: Museum
 
 
 def test_an_export_that_lost_most_of_its_objects_warns_and_withdraws_none(museum: Museum) -> None:
-    museum.drop("prints", "p.csv", HEADER + "".join(row(f"P{n}", "A bridge") for n in range(50)))
+    museum.drop("prints", "artwork_data.csv", HEADER + "".join(row(f"P{n}", "A bridge") for n in range(50)))
     museum.load("prints")
-    museum.drop("prints", "q.csv", HEADER + row("P0", "A bridge"), "2026-11-21")
+    museum.drop("prints", "artwork_data2.csv", HEADER + row("P0", "A bridge"), "2026-11-21")
     result = museum.load("prints", "2026-11-21")
     assert not checks(result)["museum_index.withdrawals"]
     assert museum.search.count("prints") == 50
@@ -171,8 +170,8 @@ def test_an_export_that_lost_most_of_its_objects_warns_and_withdraws_none(museum
 
 def test_a_day_without_an_export_says_where_to_put_it(museum: Museum) -> None:
     result = museum.load("prints", fails=True)
-    (failure,) = result.get_step_failure_events()[:1]
-    assert "no file that matches '*.csv*' was changed on 2026-11-20" in str(failure.event_specific_data)
+    failure = result.get_step_failure_events()[0]
+    assert "no file that matches 'artwork_data*.csv*' was changed on 2026-11-20" in str(failure.event_specific_data)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +196,18 @@ def test_conservation_that_does_not_hold_stops_the_index(museum: Museum, monkeyp
     from holdfast.outcomes import Conservation
 
     monkeypatch.setattr(Conservation, "holds", property(lambda _: False))
-    museum.drop("prints", "p.csv", HEADER + row("P1", "A bridge"))
+    museum.drop("prints", "artwork_data.csv", HEADER + row("P1", "A bridge"))
     museum.load("prints", fails=True)
     assert museum.search.count() == 0
+
+
+def test_the_job_that_the_sensor_starts_loads_its_partition(museum: Museum) -> None:
+    museum.drop("objects", "o.xml", wrap(record(1, "Clock")))
+    job = build_defs(resource_overrides=museum.resources).resolve_job_def("museum_load")
+    request = run_request("objects", DAY, "key")
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert job.execute_in_process(partition_key=request.partition_key, instance=instance).success
+    assert [hit.title for hit in museum.search.search("clock")] == ["Clock"]
 
 
 def test_the_job_the_sensor_and_the_schedules_are_in_the_code_location() -> None:
@@ -213,7 +221,7 @@ def test_the_job_the_sensor_and_the_schedules_are_in_the_code_location() -> None
 
 
 def test_the_real_exports_go_through_end_to_end(museum: Museum, test_data: Path) -> None:
-    museum.drop("prints", "tate.csv.gz", test_data / "museum/tate/artwork_data.csv.gz")
+    museum.drop("prints", "artwork_data.csv.gz", test_data / "museum/tate/artwork_data.csv.gz")
     museum.drop(
         "objects", "cimec.xml.gz", test_data / "lido/inp-clasate-istoria-stiintei-si-tehnicii-2014-02-02.xml.gz"
     )
@@ -234,11 +242,11 @@ def test_the_real_exports_go_through_end_to_end(museum: Museum, test_data: Path)
 def test_one_changed_object_of_a_large_export_is_one_write(museum: Museum, test_data: Path) -> None:
     with gzip.open(test_data / "museum/tate/artwork_data.csv.gz") as file:
         lines = file.read().split(b"\r\n")[:3_000]
-    museum.drop("prints", "t.csv", b"\r\n".join(lines))
+    museum.drop("prints", "artwork_data.csv", b"\r\n".join(lines))
     museum.load("prints")
     before = museum.quarantine.outcomes("museum_index")[f"prints|{DAY}"]
     lines[1] = lines[1].replace(b"A Figure Bowing", b"A Figure Kneeling")
-    museum.drop("prints", "t.csv", b"\r\n".join(lines), "2026-11-21")
+    museum.drop("prints", "artwork_data.csv", b"\r\n".join(lines), "2026-11-21")
     museum.load("prints", "2026-11-21")
     after = museum.quarantine.outcomes("museum_index")["prints|2026-11-21"]
     assert (after["committed"], after["unchanged"]) == (1, before["committed"] - 1)
