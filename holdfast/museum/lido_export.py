@@ -149,11 +149,12 @@ class _Reader:
         yield self._rejected_as_too_large(xpath, size) if size > self._limit else self._record(element, xpath)
 
     def _xpath(self, element: etree._Element) -> str:
-        names = [etree.QName(each).localname for each in element.iterancestors()]
-        around = "".join(
-            f"/lido:{name}" if name == "lidoWrap" else f"/*[local-name()='{name}']" for name in reversed(names)
-        )
-        return f"{around}/lido:lido[{self._number}]"
+        parent = element.getparent()
+        if parent is None:
+            return "/lido:lido"
+        # What else records may be wrapped in, as an OAI-PMH answer, has names that are not ours to repeat.
+        is_wrap = parent.getparent() is None and parent.tag == f"{{{NAMESPACE}}}lidoWrap"
+        return f"/lido:lidoWrap/lido:lido[{self._number}]" if is_wrap else f"(//lido:lido)[{self._number}]"
 
     def _record(self, element: etree._Element, xpath: str) -> LidoRecord | Rejection:
         line = cast("int | None", element.sourceline) or 0

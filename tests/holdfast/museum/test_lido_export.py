@@ -34,6 +34,21 @@ def test_records_come_in_their_order_with_xpath_and_line(tmp_path: Path) -> None
     assert rejections == []
 
 
+@pytest.mark.parametrize(
+    ("data", "xpath"),
+    [
+        (
+            wrap(record(1)).replace(b"<lido:lidoWrap", b"<oai:x").replace(b"</lido:lidoWrap", b"</oai:x"),
+            "(//lido:lido)[1]",
+        ),
+        (record(1).strip().replace(">", ' xmlns:lido="http://www.lido-schema.org">', 1).encode(), "/lido:lido"),
+    ],
+)
+def test_a_record_may_stand_alone_or_in_another_wrapping(tmp_path: Path, data: bytes, xpath: str) -> None:
+    (found,), _ = read(tmp_path, data)
+    assert found.xpath == xpath
+
+
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "iso-8859-1"])
 def test_the_file_says_its_encoding(tmp_path: Path, encoding: str) -> None:
     name = encoding.removesuffix("-sig")
