@@ -7,43 +7,61 @@ from typing import Any
 
 import dagster as dg
 
+from catalog_assets.jobs import CATALOGUE_LOAD
+from catalog_assets.matching.catalog_snapshot import catalog_snapshot
+from catalog_assets.matching.matched_records import matched_records
 from catalog_assets.museum.museum_export import museum_export
 from catalog_assets.museum.museum_index import museum_index
 from catalog_assets.museum.museum_objects import museum_objects
 from catalog_assets.museum_jobs import MUSEUM_LOAD
 from catalog_assets.partitions import SETTINGS
+from catalog_assets.records.harvested_marc import harvested_marc
+from catalog_assets.records.normalized_records import normalized_records
+from catalog_assets.writing.change_plan import change_plan
+from catalog_assets.writing.ils_commits import ils_commits
+from holdfast.logs import log_to_stderr
+from resources.ils.resource import ils_resource
 from resources.lake.resource import lake_resource
+from resources.ledger.resource import ledger_resource
 from resources.museum_exports.resource import museum_exports_resource
 from resources.postgres.resource import postgres_resource
+from resources.redis.resource import filter_resource, redis_resource
 from resources.search.resource import search_resource
-from sensors.museum_export_sensor import museum_export_sensor
-from sensors.museum_schedules import museum_schedules
+from resources.vault.resource import vault_resource
+from sensors.marc_drop_sensor import build_marc_drop_sensor
+from sensors.museum_export_sensor import build_museum_export_sensor
+from sensors.museum_schedules import build_museum_schedules
+from sensors.nightly_schedules import build_nightly_schedules
+from sensors.run_failure_sensor import build_run_failure_sensor
 
 
 def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
     """Fresh definitions; tests and tools pass their own resources by key."""
+    log_to_stderr()
     resources: dict[str, Any] = {
         "lake": lake_resource(SETTINGS),
+        "vault": vault_resource(SETTINGS),
         "postgres": postgres_resource,
+        "ledger": ledger_resource,
+        "redis": redis_resource(SETTINGS),
+        "idempotency_filter": filter_resource,
+        "ils": ils_resource(SETTINGS),
         "museum_exports": museum_exports_resource(SETTINGS),
         "search": search_resource,
         **(resource_overrides or {}),
     }
     return dg.Definitions(
         assets=[
-            museum_export,
-            museum_objects,
-            museum_index,
+            *(harvested_marc, normalized_records, catalog_snapshot, matched_records, change_plan, ils_commits),
+            *(museum_export, museum_objects, museum_index),
         ],
-        jobs=[
-            MUSEUM_LOAD,
-        ],
+        jobs=[CATALOGUE_LOAD, MUSEUM_LOAD],
         sensors=[
-            museum_export_sensor(SETTINGS),
+            build_marc_drop_sensor(SETTINGS),
+            build_museum_export_sensor(SETTINGS),
+            build_run_failure_sensor(),
         ],
-        schedules=[
-            *museum_schedules(SETTINGS),
-        ],
+        schedules=[*build_nightly_schedules(SETTINGS), *build_museum_schedules(SETTINGS)],
         resources=resources,
         executor=dg.in_process_executor,  # Polars has all cores already
     )

@@ -21,3 +21,11 @@ LOADS = dg.MultiPartitionsDefinition({"source": dg.StaticPartitionsDefinition(so
 EXPORTS = dg.MultiPartitionsDefinition(
     {"collection": dg.StaticPartitionsDefinition(sorted(SETTINGS.collections) or ["none"]), "day": DAYS}
 )
+
+
+def load_of(context: dg.AssetExecutionContext) -> tuple[str, str]:
+    """(source, day) of the partition that runs."""
+    key = context.partition_key
+    if not isinstance(key, dg.MultiPartitionKey):
+        raise TypeError(f"partition {key!r} is not one of source × day")
+    return key.keys_by_dimension["source"], key.keys_by_dimension["day"]

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from commands import check_config, search
+from commands import check_config, run, scan, search, services
+from commands.graphql import DagsterError
 from holdfast.settings import SettingsError
+from resources.embedded.errors import ServiceError
 
 
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast", description="Loads that are previewed, provable and undoable.")
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (
-        check_config,
-        search,
-    ):
+    for module in (run, check_config, scan, search, services):
         module.add(parsers)
     return parser
 
@@ -24,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         return int(arguments.call(arguments))
-    except SettingsError as error:
+    except (SettingsError, ServiceError, DagsterError) as error:
         print(error, file=sys.stderr)
         return 2
 

@@ -38,3 +38,8 @@ def idempotency_key(correlation: str, target: str, content_hash: str) -> str:
     """Key of one change in the commit ledger: which record, onto which record of the ILS, with which content."""
     parts = named_parts(correlation_id=correlation, target=target, content=content_hash)
     return hashlib.sha256(parts).hexdigest()
+
+
+def new_target(correlation: str, content_hash: str) -> str:
+    """Id that a new record gets in the catalogue: the same in every attempt, so that it can't be created twice."""
+    return str(uuid.uuid5(NAMESPACE, named_parts(instance_of=correlation, content=content_hash).decode()))

@@ -116,7 +116,8 @@ class Source(_Table):
     match: tuple[MatchKey, ...] = ("control_number", "ocn", "isbn", "issn", "lccn")
     schedule: Cron = "0 2 * * *"
     protected: tuple[FieldSpec, ...] = Field(
-        default=(), description="fields of the live record that a load never touches"
+        default=("59X", "9XX"),
+        description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
     )
     suppress_deleted: bool = Field(default=True, description="leader/05 d: suppressed, never deleted by a load")
 
@@ -274,7 +275,8 @@ def _line(error: Any) -> str:
         return f"{key}: missing; add it"
     message = error["msg"].removeprefix("Value error, ")
     if isinstance(found, dict):
-        return f"{key}: {message}"
+        # A rule over the whole file names its keys itself.
+        return f"{key}: {message}" if location else message
     return f"{key}: found {found!r}; {message[:1].lower()}{message[1:]}"
 
 

@@ -112,7 +112,7 @@ def run_request(collection: str, day: str, run_key: str) -> dg.RunRequest:
     )
 
 
-def museum_export_sensor(settings: Settings) -> dg.SensorDefinition:
+def build_museum_export_sensor(settings: Settings) -> dg.SensorDefinition:
     """The sensor of all collections."""
     exports = MuseumExports(settings)
     still = {name: collection.still_seconds for name, collection in settings.collections.items()}

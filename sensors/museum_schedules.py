@@ -20,7 +20,7 @@ def plan_night(day: dt.date, listing: Sequence[DroppedFile]) -> str:
     return f"no export of {day} is in the drop folder" + (f"; the newest is of {newest}" if newest else "")
 
 
-def museum_schedule(settings: Settings, collection: str) -> dg.ScheduleDefinition:
+def build_museum_schedule(settings: Settings, collection: str) -> dg.ScheduleDefinition:
     """The collection's own, at its `schedule` in the library's time zone."""
     exports = MuseumExports(settings)
 
@@ -41,5 +41,5 @@ def museum_schedule(settings: Settings, collection: str) -> dg.ScheduleDefinitio
     return nightly
 
 
-def museum_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
-    return [museum_schedule(settings, collection) for collection in sorted(settings.collections)]
+def build_museum_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    return [build_museum_schedule(settings, collection) for collection in sorted(settings.collections)]

@@ -2,7 +2,8 @@
 
 import dagster as dg
 
-from catalog_assets.museum.report import conservation_result, conservation_spec, export_of, table_schema
+from catalog_assets.checks import conservation_result, conservation_spec
+from catalog_assets.museum.report import export_of, table_schema
 from catalog_assets.partitions import EXPORTS
 from holdfast.museum.objects import COLUMNS
 from holdfast.outcomes import Conservation

@@ -6,8 +6,9 @@ from itertools import chain
 import dagster as dg
 import polars as pl
 
+from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.museum.museum_export import received_files
-from catalog_assets.museum.report import conservation_result, conservation_spec, export_of, table_schema
+from catalog_assets.museum.report import export_of, table_schema
 from catalog_assets.partitions import EXPORTS
 from holdfast.museum.objects import COLUMNS
 from holdfast.museum.validation import Batch, rejections_of, validate_export

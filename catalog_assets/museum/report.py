@@ -1,4 +1,4 @@
-"""What every museum asset says of a materialization: its columns, its counts, and whether they add up."""
+"""What the museum's assets have in common: their partition, and how they show their columns."""
 
 from __future__ import annotations
 
@@ -7,28 +7,6 @@ from collections.abc import Mapping
 
 import dagster as dg
 import polars as pl
-
-from holdfast.outcomes import Conservation
-
-CONSERVATION = "conservation"
-
-
-def conservation_spec(asset: str) -> dg.AssetCheckSpec:
-    return dg.AssetCheckSpec(
-        CONSERVATION,
-        asset=asset,
-        blocking=True,
-        description="In = sum of the outcomes: nothing is lost in silence.",
-    )
-
-
-def conservation_result(conservation: Conservation) -> dg.AssetCheckResult:
-    return dg.AssetCheckResult(
-        check_name=CONSERVATION,
-        passed=conservation.holds,
-        description=conservation.sentence,
-        metadata={"in": conservation.came_in, **conservation.outcomes},
-    )
 
 
 def table_schema(columns: Mapping[str, tuple[pl.DataType, str]]) -> dg.TableSchema:

@@ -9,7 +9,9 @@ leaves a version that nobody reads (swept by the next writer), never half a tabl
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import shutil
 import time
 import uuid
@@ -26,6 +28,13 @@ _SWEEP_AFTER_SECONDS = 3600
 
 class NotMaterialized(FileNotFoundError):
     """The asset's partition was never materialized; says how to mend it."""
+
+
+def _folder_name(partition: str) -> str:
+    """Another folder for every partition, and none that is above or beside: '_' for '', '%2E%2E' for '..'."""
+    if partition.strip(".") == "" or partition == "_":  # what quote leaves as it is
+        return "".join(f"%{ord(character):02X}" for character in partition) or "_"
+    return quote(partition, safe="")
 
 
 class PartitionWriter:
@@ -46,12 +55,37 @@ class PartitionWriter:
         self.rows[table] = self.rows.get(table, 0) + frame.height
 
 
+@contextmanager
+def _being_written(version: Path) -> Iterator[None]:
+    """Say to every sweep that this version has a living writer; the kernel takes it back when the writer dies."""
+    descriptor = os.open(version, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _is_being_written(version: Path) -> bool:
+    try:
+        descriptor = os.open(version, os.O_RDONLY)
+    except FileNotFoundError:  # another sweep was first
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 class Lake:
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def _folder(self, asset: str, partition: str) -> Path:
-        return self.root / asset / (quote(partition, safe="") or "_")
+        return self.root / asset / _folder_name(partition)
 
     @contextmanager
     def replace(self, asset: str, partition: str = "") -> Iterator[PartitionWriter]:
@@ -59,17 +93,18 @@ class Lake:
         folder = self._folder(asset, partition)
         version = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
         (folder / version).mkdir(parents=True)
-        writer = PartitionWriter(folder / version)
-        try:
-            yield writer
-        except BaseException:
-            shutil.rmtree(folder / version, ignore_errors=True)
-            raise
-        before = self._current(folder)
-        pointer = folder / f"current.json.{uuid.uuid4().hex[:8]}.partial"
-        pointer.write_text(json.dumps({"version": version, "rows": writer.rows}))
-        pointer.replace(folder / "current.json")
-        self._sweep(folder, keep={version, str(before["version"]) if before else version})
+        with _being_written(folder / version):
+            writer = PartitionWriter(folder / version)
+            try:
+                yield writer
+            except BaseException:
+                shutil.rmtree(folder / version, ignore_errors=True)
+                raise
+            before = self._current(folder)
+            pointer = folder / f"current.json.{uuid.uuid4().hex[:8]}.partial"
+            pointer.write_text(json.dumps({"version": version, "rows": writer.rows}))
+            pointer.replace(folder / "current.json")
+            self._sweep(folder, keep={version, str(before["version"]) if before else version})
 
     @staticmethod
     def _sweep(folder: Path, keep: set[str]) -> None:
@@ -77,8 +112,7 @@ class Lake:
         for entry in folder.iterdir():
             if entry.is_dir() and entry.name not in keep:
                 born = int(entry.name.split("-")[0]) / 1e9
-                # Another writer may be filling a version of its own right now.
-                if now - born > _SWEEP_AFTER_SECONDS or entry.name < min(keep):
+                if (now - born > _SWEEP_AFTER_SECONDS or entry.name < min(keep)) and not _is_being_written(entry):
                     shutil.rmtree(entry, ignore_errors=True)
 
     @staticmethod

@@ -12,8 +12,8 @@ from tests.resources.search.museum_frames import objects
 
 
 @pytest.fixture
-def catalogue(postgres: Postgres, postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HOLDFAST_POSTGRES_URL", postgres_url)
+def catalogue(postgres: Postgres, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_POSTGRES_URL", database_url)
     monkeypatch.delenv("HOLDFAST_ELASTICSEARCH_URL", raising=False)
     titles = {"1": "The \x9b[31m Ancient of Days", "2": "Pity"}
     Search(postgres).switch(

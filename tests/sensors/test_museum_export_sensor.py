@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from holdfast.settings import Settings, parse_settings
 from resources.museum_exports.client import DroppedFile
-from sensors.museum_export_sensor import ExportRequest, SeenExports, museum_export_sensor, plan_exports
-from sensors.museum_schedules import museum_schedule, plan_night
+from sensors.museum_export_sensor import ExportRequest, SeenExports, build_museum_export_sensor, plan_exports
+from sensors.museum_schedules import build_museum_schedule, plan_night
 
 DAY = dt.date(2026, 11, 20)
 DAYS = (dt.date(2026, 1, 1), DAY)
@@ -118,7 +118,7 @@ def test_the_sensor_asks_for_the_partition_of_what_lies_there(settings: Settings
     (folder / "a.xml").write_text("<a/>")
     os.utime(folder / "a.xml", (time.time() - 60, time.time() - 60))
     day = dt.datetime.fromtimestamp(time.time() - 60, dt.UTC).date().isoformat()
-    sensor = museum_export_sensor(settings)
+    sensor = build_museum_export_sensor(settings)
     with dg.DagsterInstance.ephemeral() as instance:
         context = dg.build_sensor_context(instance=instance)
         result = sensor(context)
@@ -138,7 +138,7 @@ def test_the_night_loads_what_lies_there_for_the_day() -> None:
 
 
 def test_each_collection_has_its_own_night(settings: Settings) -> None:
-    schedule = museum_schedule(settings, "prints")
+    schedule = build_museum_schedule(settings, "prints")
     assert (schedule.name, schedule.cron_schedule) == ("museum_prints_nightly", "15 4 * * *")
     context = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2026, 11, 20, 4, 15, tzinfo=dt.UTC))
     assert isinstance(schedule(context), dg.SkipReason)

@@ -220,12 +220,10 @@ def test_the_job_the_sensor_and_the_schedules_are_in_the_code_location() -> None
     assert {each.name for each in repository.schedule_defs} >= {"museum_prints_nightly", "museum_objects_nightly"}
 
 
-def test_the_real_exports_go_through_end_to_end(museum: Museum, test_data: Path) -> None:
-    museum.drop("prints", "artwork_data.csv.gz", test_data / "museum/tate/artwork_data.csv.gz")
-    museum.drop(
-        "objects", "cimec.xml.gz", test_data / "lido/inp-clasate-istoria-stiintei-si-tehnicii-2014-02-02.xml.gz"
-    )
-    museum.drop("objects", "ycba.xml", test_data / "lido/lido.xml")
+def test_the_real_exports_go_through_end_to_end(museum: Museum, data: Path) -> None:
+    museum.drop("prints", "artwork_data.csv.gz", data / "museum/tate/artwork_data.csv.gz")
+    museum.drop("objects", "cimec.xml.gz", data / "lido/inp-clasate-istoria-stiintei-si-tehnicii-2014-02-02.xml.gz")
+    museum.drop("objects", "ycba.xml", data / "lido/lido.xml")
     museum.load("prints")
     museum.load("objects")
     none = {"unchanged": 0, "suppressed": 0, "duplicate": 0, "quarantined": 0}
@@ -239,8 +237,8 @@ def test_the_real_exports_go_through_end_to_end(museum: Museum, test_data: Path)
     assert len(museum.lake.parts("museum_objects", f"prints|{DAY}")) == 35
 
 
-def test_one_changed_object_of_a_large_export_is_one_write(museum: Museum, test_data: Path) -> None:
-    with gzip.open(test_data / "museum/tate/artwork_data.csv.gz") as file:
+def test_one_changed_object_of_a_large_export_is_one_write(museum: Museum, data: Path) -> None:
+    with gzip.open(data / "museum/tate/artwork_data.csv.gz") as file:
         lines = file.read().split(b"\r\n")[:3_000]
     museum.drop("prints", "artwork_data.csv", b"\r\n".join(lines))
     museum.load("prints")

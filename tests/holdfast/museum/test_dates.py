@@ -69,8 +69,8 @@ def test_a_range_of_whole_years_is_read_back(first: int, length: int) -> None:
     assert span_of(f"{first:04d}/{last:04d}") == (first, last)
 
 
-def test_years_agree_with_those_that_tate_gives(test_data: Path) -> None:
-    with gzip.open(test_data / "museum/tate/artwork_data.csv.gz") as raw:
+def test_years_agree_with_those_that_tate_gives(data: Path) -> None:
+    with gzip.open(data / "museum/tate/artwork_data.csv.gz") as raw:
         rows = list(csv.DictReader(io.TextIOWrapper(raw, encoding="utf-8-sig", newline="")))
     dated = [row for row in rows if row["year"].isdigit() and row["dateText"] != "date not known"]
     same = sum(span_of(row["dateText"]).earliest == int(row["year"]) for row in dated)

@@ -189,10 +189,10 @@ def test_mutated_bytes_never_raise(tmp_path: Path, changes: list[tuple[int, byte
     read(tmp_path, bytes(data))
 
 
-def test_the_real_export_is_read_whole_and_is_valid_lido(test_data: Path) -> None:
-    path = test_data / "lido/inp-clasate-istoria-stiintei-si-tehnicii-2014-02-02.xml.gz"
+def test_the_real_export_is_read_whole_and_is_valid_lido(data: Path) -> None:
+    path = data / "lido/inp-clasate-istoria-stiintei-si-tehnicii-2014-02-02.xml.gz"
     found = list(read_lido_file(path, record_bytes=LIMIT))
     assert [type(each) for each in found] == [LidoRecord] * 486
-    schema = etree.XMLSchema(file=str(test_data / "lido/schema/lido-v1.1.xsd"))
+    schema = etree.XMLSchema(file=str(data / "lido/schema/lido-v1.1.xsd"))
     with gzip.open(path) as file:
         assert schema.validate(etree.parse(file))

@@ -8,12 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from demo.samples import museum as samples
 from holdfast.museum.lido_crosswalk import CROSSWALK, lido_to_dublin_core
 from holdfast.museum.lido_export import LidoRecord, read_lido_file
 from holdfast.museum.objects import SCHEMA
 from holdfast.museum.validation import Batch, ExportFile, rejections_of, validate_export
 from holdfast.outcomes import Rejection
-from holdfast.settings import Collection
+from holdfast.settings import Collection, load_settings
 from tests.holdfast.museum.lido_samples import record, wrap
 
 PRINTS = Collection(
@@ -121,10 +122,10 @@ def test_a_lido_event_of_making_says_who_and_when_and_others_do_not(tmp_path: Pa
     assert row["place"] == "/lido:lidoWrap/lido:lido[1]"
 
 
-def test_every_element_of_the_crosswalk_is_found_in_the_real_records(test_data: Path) -> None:
+def test_every_element_of_the_crosswalk_is_found_in_the_real_records(data: Path) -> None:
     found: set[str] = set()
     for name in ("lido.xml", "inp-clasate-istoria-stiintei-si-tehnicii-2014-02-02.xml.gz"):
-        for each in read_lido_file(test_data / "lido" / name, record_bytes=1_000_000):
+        for each in read_lido_file(data / "lido" / name, record_bytes=1_000_000):
             assert isinstance(each, LidoRecord)
             dumped = lido_to_dublin_core(each.lido).model_dump(by_alias=True)
             found |= {element for element, values in dumped.items() if values}
@@ -133,8 +134,8 @@ def test_every_element_of_the_crosswalk_is_found_in_the_real_records(test_data: 
     assert {"image_url", "page_url"} <= found
 
 
-def test_a_real_lido_record_reads_as_its_museum_shows_it(test_data: Path) -> None:
-    files = [ExportFile("lido.xml", test_data / "lido/lido.xml")]
+def test_a_real_lido_record_reads_as_its_museum_shows_it(data: Path) -> None:
+    files = [ExportFile("lido.xml", data / "lido/lido.xml")]
     (batch,) = validate_export("ycba", Collection(format="lido"), files, record_bytes=1_000_000)
     (row,) = batch.objects.to_dicts()
     assert row["identifier"] == "YCBA/lido-TMS-499"
@@ -149,7 +150,7 @@ MEASURE = """
 import re, sys
 from pathlib import Path
 from holdfast.museum.validation import ExportFile, validate_export
-from holdfast.settings import Collection
+from holdfast.settings import Collection, load_settings
 collection = Collection.model_validate_json(sys.argv[1])
 before = 0
 def peak():  # of this process alone: ru_maxrss remembers that of its parent
@@ -171,11 +172,11 @@ def measure(collection: Collection, path: Path) -> tuple[int, int, int, int]:
     return came_in, objects, first, last
 
 
-def test_tate_is_read_whole_in_memory_that_does_not_grow(test_data: Path) -> None:
+def test_tate_is_read_whole_in_memory_that_does_not_grow(data: Path) -> None:
     collection = Collection(
         format="csv", columns={"identifier": "accession_number", "title": "title", "date": "dateText"}
     )
-    came_in, objects, first, last = measure(collection, test_data / "museum/tate/artwork_data.csv.gz")
+    came_in, objects, first, last = measure(collection, data / "museum/tate/artwork_data.csv.gz")
     assert (came_in, objects) == (69_202, 69_202)
     assert last < 250_000
     assert last - first < 60_000
@@ -189,3 +190,13 @@ def test_lido_of_many_times_the_size_takes_the_same_memory(tmp_path: Path) -> No
     assert (came_in, objects) == (4_000, 4_000)
     assert path.stat().st_size > 80_000_000
     assert last - first < 60_000
+
+
+def test_the_demo_museum_s_exports_are_read_by_the_settings_of_the_repository(tmp_path: Path) -> None:
+    collections = load_settings().collections
+    objects, (rejection,), _ = validate(tmp_path, samples.prints(), collection=collections["prints"])
+    assert objects.height == 43
+    assert rejection.code == "object.identifier"
+    objects, (rejection,), _ = validate(tmp_path, samples.objects(), collection=collections["objects"])
+    assert objects.height == len(samples.OBJECTS)
+    assert rejection.code == "lido.missing"

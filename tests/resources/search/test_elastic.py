@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 from elasticsearch import Elasticsearch, helpers
 
+from holdfast.environment import read_environment
 from resources.postgres.client import Postgres
 from resources.search.client import Search
 from resources.search.elastic import ElasticIndex
@@ -18,7 +19,10 @@ FEW = {"1": "A bridge", "2": "A river"}
 
 
 @pytest.fixture
-def elastic(elasticsearch_url: str) -> Iterator[ElasticIndex]:
+def elastic() -> Iterator[ElasticIndex]:
+    elasticsearch_url = read_environment().get("HOLDFAST_ELASTICSEARCH_URL")
+    if not elasticsearch_url:
+        pytest.skip("HOLDFAST_ELASTICSEARCH_URL is not set")
     prefix = f"holdfast-test-{uuid.uuid4().hex[:8]}"
     index = ElasticIndex(elasticsearch_url, prefix=prefix)
     yield index

@@ -1,0 +1,13 @@
+"""Jobs of the catalogue."""
+
+import dagster as dg
+
+# Runs of one ILS go one after the other (dagster.yaml, tag_concurrency_limits): each must see what the one before wrote.
+CATALOGUE_LOAD = dg.define_asset_job(
+    "catalogue_load",
+    selection=dg.AssetSelection.assets(
+        "harvested_marc", "normalized_records", "catalog_snapshot", "matched_records", "change_plan", "ils_commits"
+    ),
+    tags={"holdfast/writes-to": "ils"},
+    description="The drops of a source and day, from the folder to the library system.",
+)

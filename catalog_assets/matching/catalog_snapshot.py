@@ -1,0 +1,35 @@
+"""`catalog_snapshot`: the live catalogue as columns."""
+
+import datetime as dt
+
+import dagster as dg
+
+from catalog_assets.partitions import SETTINGS
+from holdfast.catalogue.snapshot import RECORDS
+from holdfast.environment import read_environment
+from holdfast.privacy.masking import MaskingRules
+from resources.ils.folio import FolioClient
+from resources.ils.snapshot import refresh_snapshot
+from resources.lake.client import Lake
+from resources.lake.metadata import table_metadata
+
+RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
+
+
+@dg.asset(
+    group_name="matching",
+    owners=["team:metadata"],
+    kinds={"folio", "parquet"},
+    code_version="1",
+    description=(
+        "The live catalogue as columns: a row a record with its ids, version, identifiers and content hash; beside it, as "
+        "`fields`, its fields with masked values replaced. Kept fresh from the library system's change feed, read whole "
+        "once a day."
+    ),
+)
+def catalog_snapshot(lake: dg.ResourceParam[Lake], ils: dg.ResourceParam[FolioClient]) -> dg.MaterializeResult:
+    salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
+    got = refresh_snapshot(lake, ils, RULES, salt, dt.datetime.now(dt.UTC))
+    return dg.MaterializeResult(
+        metadata=table_metadata(got.records, RECORDS, read=got.read, whole=got.whole, watermark=got.watermark)
+    )

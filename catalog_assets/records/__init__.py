@@ -1,0 +1,1 @@
+"""Group `records`: what came in, and what it says."""

@@ -1,0 +1,54 @@
+"""`harvested_marc`: the drops of a source and day as received, sealed, with their masked records beside them."""
+
+import dagster as dg
+
+from catalog_assets.checks import conservation_result, conservation_spec
+from catalog_assets.partitions import LOADS, SETTINGS, load_of
+from holdfast.environment import read_environment
+from holdfast.marc.harvest import INDEX
+from holdfast.outcomes import Conservation
+from holdfast.privacy.masking import MaskingRules
+from resources.lake.client import Lake
+from resources.lake.metadata import table_metadata
+from resources.postgres.client import Postgres
+from resources.vault.client import Vault
+from resources.vault.harvest import harvest_window
+
+RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
+
+
+@dg.asset(
+    partitions_def=LOADS,
+    group_name="records",
+    owners=["team:metadata"],
+    kinds={"marc", "parquet"},
+    code_version="1",
+    check_specs=[conservation_spec("harvested_marc")],
+    description=(
+        "The drops of a source and day as received. The originals are sealed in the vault; here is the index, a row a "
+        "record (file, offset, length, SHA-256, encoding, fault), with the record's bytes after masking. What can't be read "
+        "is in quarantine, with its place."
+    ),
+)
+def harvested_marc(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    postgres: dg.ResourceParam[Postgres],
+    vault: dg.ResourceParam[Vault],
+) -> dg.MaterializeResult:
+    source, day = load_of(context)
+    salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
+    got = harvest_window(SETTINGS, lake, postgres, vault, source, day, RULES, salt, context.run_id)
+    return dg.MaterializeResult(
+        metadata=table_metadata(
+            got.records, INDEX, drops=got.drops, files=got.files, bytes=got.bytes, quarantined=got.rejected
+        ),
+        check_results=[
+            conservation_result(
+                # A byte that is in no row counts as something that came in and did not come out.
+                Conservation(
+                    got.records + got.unaccounted, {"readable": got.records - got.rejected, "quarantined": got.rejected}
+                )
+            )
+        ],
+    )

@@ -1,0 +1,1 @@
+"""Group `writing`: what would be written, and what was."""

@@ -1,0 +1,60 @@
+"""`ils_commits`: what was written to the library system."""
+
+import dagster as dg
+
+from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
+from catalog_assets.partitions import LOADS, SETTINGS, load_of
+from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
+from holdfast.environment import read_environment
+from holdfast.privacy.masking import MaskingRules
+from resources.ils.folio import FolioClient
+from resources.lake.client import Lake
+from resources.lake.metadata import table_metadata
+from resources.ledger.applying import apply_window, refusals
+from resources.ledger.client import Ledger, Load
+from resources.ledger.seen import remember
+from resources.postgres.client import Postgres
+from resources.postgres.quarantine import Quarantine
+from resources.redis.filter import IdempotencyFilter
+
+RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
+
+
+@dg.asset(
+    deps=["change_plan"],
+    partitions_def=LOADS,
+    group_name="writing",
+    owners=["team:metadata"],
+    kinds={"folio", "postgres"},
+    code_version="1",
+    check_specs=[conservation_spec("ils_commits"), written_spec("ils_commits")],
+    description=(
+        "What was written: a row of every record that came in with its one outcome. The ledger in PostgreSQL has a row a "
+        "change, with the image before, the version and the answer; a re-run, also after a crash, writes nothing twice."
+    ),
+)
+def ils_commits(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    postgres: dg.ResourceParam[Postgres],
+    ils: dg.ResourceParam[FolioClient],
+    ledger: dg.ResourceParam[Ledger],
+    idempotency_filter: dg.ResourceParam[IdempotencyFilter],
+) -> dg.MaterializeResult:
+    (source, _), partition = load_of(context), context.partition_key
+    salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
+    load, settings = Load(ils.name, source, partition, context.run_id), SETTINGS.sources[source]
+    budget, chunk = SETTINGS.budget_of(source), SETTINGS.ils.chunk_records
+    applied = apply_window(lake, partition, ils, ledger, load, settings, budget, RULES, salt, chunk)
+    remember(ledger, idempotency_filter, source, partition)
+    plan = lake.read("change_plan", partition)
+    rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)
+    with lake.replace("ils_commits", partition) as writer:
+        writer.write("rows", rows)
+    counted, quarantine = conservation(rows), Quarantine(postgres, "catalogue")
+    quarantine.replace("ils_commits", partition, refusals(applied, plan), run_id=context.run_id)
+    quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run_id)
+    return dg.MaterializeResult(
+        metadata=table_metadata(rows.height, OUTCOMES, written_now=applied.now, **counted.outcomes),
+        check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
+    )

@@ -1,0 +1,1 @@
+"""Scanners to try Holdfast on: one that speaks eSCL over HTTP, and one that fills a hot folder."""

@@ -1,0 +1,1 @@
+"""Records against the catalogue: fields as comparable text, matching, minimal patches."""

@@ -1,0 +1,89 @@
+"""What makes a record unreadable: code, rule (with the section of the standard) and what would mend it.
+
+MARC 21 Specifications for Record Structure, Character Sets, and Exchange Media (loc.gov/marc/specifications) and
+ISO 2709:2008 are the rules.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from holdfast.outcomes import Rejection, scrub
+
+
+class Fault(NamedTuple):
+    rule: str
+    hint: str
+
+
+FAULTS: dict[str, Fault] = {
+    "marc.empty_file": Fault(
+        "a drop holds at least one record",
+        "ask the vendor to send the file again; an empty file usually means that an export failed",
+    ),
+    "marc.not_marc": Fault(
+        "ISO 2709 §4.3: a record starts with a leader of 24 characters, its length in the first five",
+        "check that the file is binary MARC (ISO 2709), not MARCXML, text or an archive; export it again as .mrc",
+    ),
+    "marc.truncated": Fault(
+        "ISO 2709 §4.4: a record ends with the record terminator 0x1D",
+        "the file ends in the middle of a record: the transfer was cut; fetch the file again and compare its size",
+    ),
+    "marc.too_long": Fault(
+        "ISO 2709 §4.3.1: a record has 99,999 bytes at most",
+        "no record terminator came for so long that this can't be a record; export it again, split or as MARCXML",
+    ),
+    "marc.length": Fault(
+        "ISO 2709 §4.3.1: leader/00-04 is the length of the record",
+        "the leader names another length than the record has, mostly after an edit as text or a character conversion; "
+        "have the vendor export again, or rebuild the record with MarcEdit or `pymarc`",
+    ),
+    "marc.base_address": Fault(
+        "ISO 2709 §4.3.6: leader/12-16 is the place of the first field, right after the directory's field terminator",
+        "the directory's end is not where the leader says; have the vendor export the record again",
+    ),
+    "marc.directory": Fault(
+        "ISO 2709 §4.4: each directory entry names tag, length and start of one field that ends with 0x1E",
+        "the directory does not fit the fields, mostly after an edit as text or a character conversion; "
+        "have the vendor export the record again",
+    ),
+    "marc.uncovered": Fault(
+        "ISO 2709 §4.4: every field has an entry in the directory",
+        "there are bytes that no directory entry names; reading on would lose them: have the record exported again",
+    ),
+    "marc.indicators": Fault(
+        "MARC 21 Record Structure, variable data fields: two indicators, then the first subfield delimiter 0x1F",
+        "give the field its two indicators (blanks at least) and export the record again",
+    ),
+    "marc.subfield_code": Fault(
+        "MARC 21 Record Structure: a subfield code is one ASCII graphic character",
+        "a delimiter 0x1F stands in front of something that is no code, mostly text cut by a bad conversion; mend the field",
+    ),
+    "marc.encoding": Fault(
+        "MARC 21 Specifications, character sets: leader/09 'a' is UTF-8, blank is MARC-8",
+        "the bytes are not in the encoding that the record declares; have it exported in UTF-8, or convert it knowing the "
+        "encoding that it really has (the candidates are in the place)",
+    ),
+    "marc.encoding_lossy": Fault(
+        "a character conversion is used only if it can be undone to the very same bytes",
+        "the record uses two codes of East Asian MARC-8 that Unicode has one character for; have it exported in UTF-8",
+    ),
+}
+
+
+def rejection_of(row: dict[str, Any], file: str, data: bytes = b"", correlation_id: str = "") -> Rejection:
+    """The quarantine entry of an unreadable record: `row` has the shape of `frames.RECORDS`, `data` are its bytes."""
+    fault = FAULTS[row["fault"]]
+    place = f"{file} record {row['record']} byte {row['fault_byte']}"
+    if row["fault_detail"]:
+        place += f": {row['fault_detail']}"
+    return Rejection(
+        code=row["fault"],
+        place=place,
+        rule=fault.rule,
+        hint=fault.hint,
+        unit="file" if row["fault"] in ("marc.empty_file",) else "record",
+        correlation_id=correlation_id,
+        sha256=row["sha256"],
+        preview=scrub(data),
+    )

@@ -1,0 +1,1 @@
+"""What must not leave the building: masking of patron identifiers, internal notes and prices."""

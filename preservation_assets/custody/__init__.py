@@ -1,0 +1,1 @@
+"""From the drop into custody: manifests, masters, technical metadata."""

@@ -1,0 +1,1 @@
+"""From masters to text and what it says."""

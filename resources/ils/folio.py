@@ -1,0 +1,420 @@
+"""FOLIO's published API: inventory-storage with optimistic locking, source-record-storage without.
+
+A record is two things there: the instance (inventory) and its MARC (source-record-storage). The instance is written first,
+because its `_version` is what refuses a stale write; the MARC follows as a new generation whose id is made from the
+idempotency key, so a second attempt finds the first. Requests hold up to `chunk_records` records.
+
+Facts used: docs/how-to/ils-folio.md.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import httpx
+import orjson
+
+from holdfast.catalogue.fields import from_marc_json, to_marc_json
+from holdfast.catalogue.patch import PatchConflictError, apply_patch
+from holdfast.identity import NAMESPACE
+from resources.ils.client import Fields, IlsDownError, InDoubtError, LiveRecord, RefusedError, Unit, Written
+from resources.ils.instance import derive_instance
+
+log = logging.getLogger("holdfast.ils")
+
+_INSTANCES = "/instance-storage/instances"
+_INSTANCES_BATCH = "/instance-storage/batch/synchronous"
+_RECORDS = "/source-storage/records"
+_RECORDS_BATCH = "/source-storage/batch/records"
+_SOURCE_RECORDS = "/source-storage/source-records"
+_PAGE = 500
+# What the server sets by itself and takes no part in a comparison.
+_SERVERS_OWN = {"_version", "metadata", "hrid", "id", "matchKey", "statusUpdatedDate", "complete_updated_date"}
+
+
+def source_record_id(unit: Unit) -> str:
+    """Id of the MARC record's version that this unit writes: the same in every attempt."""
+    return str(uuid.uuid5(NAMESPACE, f"source-record:{unit.idempotency_key}"))
+
+
+class FolioClient:
+    """An `Ils`. One per run; not shared between threads."""
+
+    def __init__(
+        self,
+        url: str,
+        tenant: str,
+        user: str,
+        password: str,
+        *,
+        chunk_records: int = 100,
+        timeout_seconds: float = 60,
+        retries: int = 5,
+        organization: str = "",
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.name = f"folio:{tenant}"
+        self._login = {"username": user, "password": password}
+        self._chunk = chunk_records
+        self._retries = retries
+        self._organization = organization
+        self._sleep = sleep
+        self._snapshot: str | None = None
+        self._logged_in = False
+        self._http = httpx.Client(
+            base_url=url,
+            timeout=timeout_seconds,
+            transport=transport,
+            headers={"X-Okapi-Tenant": tenant, "Accept": "application/json, text/plain"},
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+    # ---- one request ------------------------------------------------------------------------------------------------
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        correlation_ids: Sequence[str] = (),
+        *,
+        body: Any = None,
+        params: dict[str, Any] | None = None,
+    ) -> httpx.Response:
+        """Send, and send again where that is safe: reads always, writes only if the server surely did not do them."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                if not self._logged_in:
+                    self._log_in()
+                response = self._send(method, path, correlation_ids, body, params)
+            except httpx.ConnectError as error:
+                self._wait_or_give_up(attempt, f"{method} {path}: no connection ({error})", None)
+                continue
+            except httpx.HTTPError as error:
+                if method != "GET" and path != f"{_SOURCE_RECORDS}":
+                    raise InDoubtError(f"{method} {path}: {type(error).__name__}: {error}") from error
+                self._wait_or_give_up(attempt, f"{method} {path}: {type(error).__name__}", None)
+                continue
+            if response.status_code == 401 and attempt <= self._retries:
+                self._logged_in = False
+            elif response.status_code in (429, 503):
+                self._wait_or_give_up(
+                    attempt, f"{method} {path}: {response.status_code}", response.headers.get("Retry-After")
+                )
+            elif response.status_code >= 500 and (method == "GET" or path == _SOURCE_RECORDS):
+                self._wait_or_give_up(attempt, f"{method} {path}: {response.status_code}", None)
+            elif path == _RECORDS_BATCH and response.status_code == 500 and b'"errorMessages"' in response.content:
+                return response  # FOLIO's way to say that none of the records was saved, and why
+            elif response.status_code >= 500:
+                raise InDoubtError(f"{method} {path}: {response.status_code}")
+            elif response.status_code >= 400:
+                raise RefusedError(response.status_code, response.text)
+            else:
+                return response
+
+    def _wait_or_give_up(self, attempt: int, what: str, retry_after: str | None) -> None:
+        if attempt > self._retries:
+            raise IlsDownError(
+                f"{what}, {attempt} times. Is {self._http.base_url} up? What was not written stays planned."
+            )
+        seconds = (
+            float(retry_after) if retry_after and retry_after.replace(".", "").isdigit() else min(0.2 * 2**attempt, 10)
+        )
+        log.warning("ils waits %.1f s: %s", seconds, what)
+        self._sleep(min(seconds, 120))
+
+    def _send(
+        self, method: str, path: str, correlation_ids: Sequence[str], body: Any, params: dict[str, Any] | None
+    ) -> httpx.Response:
+        ids = ",".join(correlation_ids)
+        request_id = str(uuid.uuid5(NAMESPACE, ids)) if ids else str(uuid.uuid4())
+        headers = {"X-Okapi-Request-Id": request_id}
+        if ids:
+            headers["X-Correlation-ID"] = ids
+        content = None
+        if body is not None:
+            content = orjson.dumps(body)
+            headers["Content-Type"] = "application/json"
+        start = time.monotonic()
+        response = self._http.request(method, path, params=params, content=content, headers=headers)
+        log.info(
+            "ils %s %s %d in %d ms, request %s, correlation %s",
+            method,
+            path,
+            response.status_code,
+            (time.monotonic() - start) * 1000,
+            request_id,
+            ids or "-",
+        )
+        return response
+
+    def _log_in(self) -> None:
+        response = self._http.post("/authn/login-with-expiry", json=self._login)
+        if response.status_code in (429, 503) or response.status_code >= 500:
+            raise httpx.ConnectError(f"login answers {response.status_code}")
+        if response.status_code != 201:
+            raise RefusedError(
+                response.status_code, "login: check HOLDFAST_ILS_USER, HOLDFAST_ILS_PASSWORD, HOLDFAST_ILS_TENANT"
+            )
+        self._logged_in = True
+
+    # ---- reading ----------------------------------------------------------------------------------------------------
+
+    def live_records(self, since: str | None = None) -> Iterator[list[LiveRecord]]:
+        if since is None:
+            last = "00000000-0000-0000-0000-000000000000"
+            while instances := self._instances(f'id > "{last}" sortBy id', _PAGE):
+                last = instances[-1]["id"]
+                yield list(self._with_marc(instances, ()).values())
+            return
+        changed: dict[str, None] = {}
+        offset = 0
+        while instances := self._instances(
+            f'metadata.updatedDate >= "{since}" sortBy metadata.updatedDate', _PAGE, offset
+        ):
+            changed |= dict.fromkeys(each["id"] for each in instances)
+            offset += len(instances)
+        offset = 0
+        while True:
+            params = {"updatedAfter": since, "limit": _PAGE, "offset": offset, "deleted": "true"}
+            records = self._request("GET", _SOURCE_RECORDS, params=params).json()["sourceRecords"]
+            if not records:
+                break
+            changed |= dict.fromkeys(
+                each["externalIdsHolder"]["instanceId"] for each in records if each.get("externalIdsHolder")
+            )
+            offset += len(records)
+        ids = list(changed)
+        for at in range(0, len(ids), self._chunk):
+            yield list(self.fetch(ids[at : at + self._chunk], ()).values())
+
+    def _instances(self, query: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
+        params = {"query": query, "limit": limit, "offset": offset, "totalRecords": "none"}
+        return list(orjson.loads(self._request("GET", _INSTANCES, params=params).content)["instances"])
+
+    def fetch(self, targets: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, LiveRecord]:
+        live: dict[str, LiveRecord] = {}
+        for at in range(0, len(targets), self._chunk):
+            chunk = targets[at : at + self._chunk]
+            query = "id == (" + " or ".join(f'"{each}"' for each in chunk) + ")"
+            params = {"query": query, "limit": len(chunk), "totalRecords": "none"}
+            answer = self._request("GET", _INSTANCES, correlation_ids[at : at + self._chunk], params=params)
+            live |= self._with_marc(orjson.loads(answer.content)["instances"], correlation_ids[at : at + self._chunk])
+        return live
+
+    def _with_marc(self, instances: list[dict[str, Any]], correlation_ids: Sequence[str]) -> dict[str, LiveRecord]:
+        ids = [each["id"] for each in instances]
+        answer = self._request("POST", _SOURCE_RECORDS, correlation_ids, body=ids, params={"idType": "INSTANCE"})
+        marc = {each["externalIdsHolder"]["instanceId"]: each for each in orjson.loads(answer.content)["sourceRecords"]}
+        live: dict[str, LiveRecord] = {}
+        for instance in instances:
+            source = marc.get(instance["id"])
+            updated = [instance.get("metadata", {}).get("updatedDate", "")]
+            if source:
+                updated.append(source.get("metadata", {}).get("updatedDate", ""))
+            live[instance["id"]] = LiveRecord(
+                target=instance["id"],
+                hrid=instance.get("hrid", ""),
+                version=int(instance.get("_version", 0)),
+                instance=instance,
+                source_id=source["recordId"] if source else "",
+                fields=from_marc_json(source["parsedRecord"]["content"]) if source else [],
+                updated=max(updated),
+            )
+        return live
+
+    # ---- writing ----------------------------------------------------------------------------------------------------
+
+    def write(self, units: Sequence[Unit], live: dict[str, LiveRecord]) -> list[Written]:
+        settled: list[Written] = []
+        ready: list[tuple[Unit, LiveRecord | None, Fields]] = []
+        for unit in units:
+            now = live.get(unit.target)
+            if now is not None and now.source_id == source_record_id(unit):
+                settled.append(Written(unit.idempotency_key, "acknowledged", now.version, "found written"))
+                continue
+            try:
+                ready.append((unit, now, self._after(unit, now)))
+            except PatchConflictError as error:
+                settled.append(Written(unit.idempotency_key, "conflicted", answer=str(error)))
+        settled += self._write_ready(ready)
+        return settled
+
+    @staticmethod
+    def _after(unit: Unit, now: LiveRecord | None) -> Fields:
+        if unit.action == "create":
+            return unit.adds
+        if now is None or not now.fields:
+            raise PatchConflictError("the record was deleted in the library system after it was planned")
+        return apply_patch(now.fields, unit.deletes, unit.adds)
+
+    def _write_ready(self, ready: list[tuple[Unit, LiveRecord | None, Fields]]) -> list[Written]:
+        written: dict[str, Written] = {}
+        versions: dict[str, int] = {}
+        creates, updates = [], []
+        for unit, now, after in ready:
+            body = self._instance_body(unit, now, after)
+            same = now is not None and _content(body) == _content(now.instance)
+            versions[unit.idempotency_key] = now.version if now else 1
+            if same:
+                continue  # the inventory shows nothing of this change, or shows it already
+            if now is None:
+                creates.append((unit, body))
+            elif now.version != unit.version:
+                text = (
+                    f"version {unit.version} was planned on, the record is at {now.version}: someone changed it since"
+                )
+                written[unit.idempotency_key] = Written(unit.idempotency_key, "conflicted", answer=text)
+            else:
+                updates.append((unit, body))
+                versions[unit.idempotency_key] = now.version + 1
+        written |= self._write_instances(creates, upsert=False)
+        written |= self._write_instances(updates, upsert=True)
+        left = [each for each in ready if each[0].idempotency_key not in written]
+        refused = self._write_marc(left, self._hrids([unit for unit, now, _ in left if now is None]))
+        for unit, _, _ in left:
+            key = unit.idempotency_key
+            written[key] = refused.get(key) or Written(key, "acknowledged", versions[key])
+        return list(written.values())
+
+    def _hrids(self, created: list[Unit]) -> dict[str, str]:
+        """hrids that the system gave to new records: their MARC has them as 001. One read a chunk."""
+        if not created:
+            return {}
+        query = "id == (" + " or ".join(f'"{unit.target}"' for unit in created) + ")"
+        params = {"query": query, "limit": len(created), "totalRecords": "none"}
+        answer = self._request("GET", _INSTANCES, [unit.correlation_id for unit in created], params=params)
+        return {each["id"]: str(each.get("hrid", "")) for each in orjson.loads(answer.content)["instances"]}
+
+    @staticmethod
+    def _instance_body(unit: Unit, now: LiveRecord | None, after: Fields) -> dict[str, Any]:
+        derived = derive_instance(after)
+        if unit.action == "suppress":
+            derived["discoverySuppress"] = True
+        if now is None:
+            return {"id": unit.target, **derived}
+        return {**now.instance, **derived, "_version": now.version}
+
+    def _write_instances(self, pairs: list[tuple[Unit, dict[str, Any]]], *, upsert: bool) -> dict[str, Written]:
+        """All in one request; where that is refused, each in its own, so that one bad record stops only itself."""
+        if not pairs:
+            return {}
+        ids = [unit.correlation_id for unit, _ in pairs]
+        try:
+            body = {"instances": [each for _, each in pairs]}
+            self._request("POST", _INSTANCES_BATCH, ids, body=body, params={"upsert": "true" if upsert else "false"})
+            return {}
+        except RefusedError as error:
+            if len(pairs) == 1:
+                return {pairs[0][0].idempotency_key: _refusal(pairs[0][0], error)}
+        refused: dict[str, Written] = {}
+        for pair in pairs:
+            refused |= self._write_instances([pair], upsert=upsert)
+        return refused
+
+    def _write_marc(
+        self, ready: list[tuple[Unit, LiveRecord | None, Fields]], hrids: dict[str, str]
+    ) -> dict[str, Written]:
+        if not ready:
+            return {}
+        snapshot = self._open_snapshot()
+        records = []
+        refused: dict[str, Written] = {}
+        for unit, now, after in ready:
+            try:
+                records.append(
+                    (
+                        unit,
+                        self._source_record(
+                            unit, now, after, snapshot, now.hrid if now else hrids.get(unit.target, "")
+                        ),
+                    )
+                )
+            except RefusedError as error:
+                refused[unit.idempotency_key] = _refusal(unit, error)
+        return refused | self._post_records(records)
+
+    def _post_records(self, records: list[tuple[Unit, dict[str, Any]]]) -> dict[str, Written]:
+        if not records:
+            return {}
+        ids = [unit.correlation_id for unit, _ in records]
+        body = {"records": [each for _, each in records], "totalRecords": len(records)}
+        try:
+            answer = orjson.loads(self._request("POST", _RECORDS_BATCH, ids, body=body).content)
+        except RefusedError as error:
+            if len(records) == 1:
+                return {records[0][0].idempotency_key: _refusal(records[0][0], error)}
+            refused: dict[str, Written] = {}
+            for each in records:
+                refused |= self._post_records([each])
+            return refused
+        saved = {each["id"] for each in answer["records"]}
+        missing = [each for each in records if each[1]["id"] not in saved]
+        if missing and len(records) == 1:
+            said = RefusedError(422, "; ".join(answer.get("errorMessages", [])) or "not among the saved records")
+            return {missing[0][0].idempotency_key: _refusal(missing[0][0], said)}
+        refused = {}
+        for each in missing:
+            refused |= self._post_records([each])
+        return refused
+
+    def _source_record(
+        self, unit: Unit, now: LiveRecord | None, after: Fields, snapshot: str, hrid: str
+    ) -> dict[str, Any]:
+        record_id = source_record_id(unit)
+        matched, generation = record_id, 0
+        if now is not None and now.source_id:
+            # Lists do not name matched id and generation, which a new version needs: one read a changed record.
+            current = self._request("GET", f"{_RECORDS}/{now.source_id}", [unit.correlation_id]).json()
+            matched, generation = current["matchedId"], int(current["generation"]) + 1
+        own = ("999", f"ff\x1fi{unit.target}\x1fs{matched}")
+        fields = [each for each in after if not (each[0] == "999" and each[1].startswith("ff"))] + [own]
+        if not (now and now.fields):
+            fields = self._with_own_number(fields, hrid)
+        content = to_marc_json(fields)
+        return {
+            "id": record_id,
+            "snapshotId": snapshot,
+            "matchedId": matched,
+            "generation": generation,
+            "recordType": "MARC_BIB",
+            "state": "ACTUAL",
+            "rawRecord": {"id": record_id, "content": orjson.dumps(content).decode()},
+            "parsedRecord": {"id": record_id, "content": content},
+            "externalIdsHolder": {"instanceId": unit.target, **({"instanceHrid": hrid} if hrid else {})},
+            "additionalInfo": {"suppressDiscovery": unit.action == "suppress"},
+        }
+
+    def _with_own_number(self, fields: Fields, hrid: str) -> Fields:
+        """001 and 003 of the catalogue; the supplier's are in 035 already (holdfast.catalogue.fields.as_catalogued)."""
+        numbers = [("001", hrid)] if hrid else []
+        if self._organization:
+            numbers.append(("003", self._organization))
+        leader = [each for each in fields if each[0] == "LDR"]
+        return leader + numbers + [each for each in fields if each[0] not in ("LDR", "001", "003")]
+
+    def _open_snapshot(self) -> str:
+        if self._snapshot is None:
+            snapshot = str(uuid.uuid4())
+            self._request(
+                "POST", "/source-storage/snapshots", body={"jobExecutionId": snapshot, "status": "PARSING_IN_PROGRESS"}
+            )
+            self._snapshot = snapshot
+        return self._snapshot
+
+
+def _content(instance: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in instance.items() if key not in _SERVERS_OWN}
+
+
+def _refusal(unit: Unit, error: RefusedError) -> Written:
+    state = "conflicted" if error.status == 409 else "failed"
+    return Written(unit.idempotency_key, state, answer=str(error))

@@ -1,0 +1,33 @@
+"""The library system's Dagster face."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from holdfast.environment import read_environment
+from holdfast.settings import Settings
+from resources.ils.folio import FolioClient
+
+
+def ils_resource(settings: Settings) -> dg.ResourceDefinition:
+    @dg.resource(description="The library system that HOLDFAST_ILS_URL names, by its published API.")
+    def ils() -> Iterator[FolioClient]:
+        environment = read_environment()
+        client = FolioClient(
+            environment.need("HOLDFAST_ILS_URL"),
+            environment.need("HOLDFAST_ILS_TENANT"),
+            environment.need("HOLDFAST_ILS_USER"),
+            environment.need("HOLDFAST_ILS_PASSWORD"),
+            chunk_records=settings.ils.chunk_records,
+            timeout_seconds=settings.ils.timeout_seconds,
+            retries=settings.ils.retries,
+            organization=settings.library.marc_organization_code,
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    return ils

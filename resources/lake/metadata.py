@@ -1,0 +1,13 @@
+"""What a materialization says of its table: rows and columns, in the keys that Dagster's UI knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+
+def table_metadata(rows: int, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()]
+    return {"dagster/row_count": rows, "dagster/column_schema": dg.TableSchema(columns=columns), **more}

@@ -1,0 +1,114 @@
+"""The ledger's rows and their states, in PostgreSQL.
+
+prepared → sent → acknowledged, or conflicted, failed, rolled_back. A row that stays `sent` is in doubt: whoever finds it
+reads the live record before anything else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from resources.ils.client import Unit, Written
+from resources.postgres.client import Postgres
+
+
+@dataclass(frozen=True)
+class Load:
+    """Whose changes these are."""
+
+    ils: str
+    source: str
+    partition: str
+    run_id: str
+
+
+class WriterBusyError(RuntimeError):
+    """Another run is writing to this library system."""
+
+
+class Ledger:
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    @contextmanager
+    def writing(self, ils: str) -> Iterator[None]:
+        """One writer an ILS at a time, across processes and machines; a dead one's lock is free at once.
+
+        Raises:
+            WriterBusyError: another run writes; nothing was done.
+        """
+        with self._postgres.transaction() as connection:
+            row = connection.execute(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 4711)) AS mine", [ils]
+            ).fetchone()
+            if not row or not row["mine"]:
+                raise WriterBusyError(f"another run is writing to {ils}; materialize ils_commits again when it is done")
+            yield
+
+    def prepare(self, load: Load, units: Sequence[Unit], contents: dict[str, str]) -> dict[str, str]:
+        """State of each key, new ones `prepared`; what was refused before is prepared once more, what is settled stays."""
+        rows = [
+            [each.idempotency_key, load.ils, load.source, load.partition, each.record, each.correlation_id]
+            + [contents[each.idempotency_key], each.action, each.target, each.version, load.run_id]
+            for each in units
+        ]
+        with self._postgres.transaction() as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "INSERT INTO ledger (idempotency_key, ils, source, partition, record, correlation_id, content_sha256, action, "
+                "target, version_before, run_id, state) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'prepared') "
+                "ON CONFLICT (idempotency_key) DO UPDATE SET state = 'prepared', version_before = excluded.version_before, "
+                "run_id = excluded.run_id, answer = '' WHERE ledger.state IN ('prepared', 'conflicted', 'failed')",
+                rows,
+            )
+            found = connection.execute(
+                "SELECT idempotency_key, state FROM ledger WHERE idempotency_key = ANY(%s)",
+                [[each.idempotency_key for each in units]],
+            )
+            return {row["idempotency_key"]: row["state"] for row in found}
+
+    def send(self, images: dict[str, list[tuple[str, str]] | None]) -> None:
+        """From now on these keys may be written; `images` are the (masked) fields before, None for new records."""
+        rows = [[json.dumps(image) if image is not None else None, key] for key, image in images.items()]
+        with self._postgres.transaction() as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE ledger SET state = 'sent', sent_at = now(), attempts = attempts + 1, "
+                "image_before = coalesce(image_before, %s::jsonb) WHERE idempotency_key = %s AND state IN ('prepared', 'sent')",
+                rows,
+            )
+
+    def settle(self, written: Iterable[Written]) -> None:
+        rows = [[each.state, each.version or None, each.answer[:1000], each.idempotency_key] for each in written]
+        with self._postgres.transaction() as connection, connection.cursor() as cursor:
+            cursor.executemany(
+                "UPDATE ledger SET state = %s, version_after = %s, answer = %s, settled_at = now() "
+                "WHERE idempotency_key = %s AND state <> 'acknowledged'",
+                rows,
+            )
+
+    def rows(self, source: str, partition: str) -> list[dict[str, Any]]:
+        with self._postgres.transaction() as connection:
+            return connection.execute(
+                "SELECT * FROM ledger WHERE source = %s AND partition = %s ORDER BY record", [source, partition]
+            ).fetchall()
+
+    def acknowledged(self, correlation_ids: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
+        """(correlation id, content) → row, of those that are written."""
+        with self._postgres.transaction() as connection:
+            found = connection.execute(
+                "SELECT correlation_id, content_sha256, action, target FROM ledger "
+                "WHERE correlation_id = ANY(%s) AND state = 'acknowledged'",
+                [list(correlation_ids)],
+            )
+            return {(row["correlation_id"], row["content_sha256"]): row for row in found}
+
+    def count(self, source: str, partition: str) -> int:
+        with self._postgres.transaction() as connection:
+            row = connection.execute(
+                "SELECT count(*) AS n FROM ledger WHERE source = %s AND partition = %s AND state = 'acknowledged'",
+                [source, partition],
+            ).fetchone()
+            return int(row["n"]) if row else 0

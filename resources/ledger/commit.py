@@ -1,0 +1,105 @@
+"""Write units to the library system, each once, whatever happens in between.
+
+For every chunk: prepare in the ledger, read the live records where one is needed or in doubt, mark as sent with the image
+before, write, settle. A worker that dies anywhere leaves rows from which the next one knows what to do.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from holdfast.privacy.masking import MaskingRules, token
+from resources.ils.client import Fields, Ils, IlsDownError, InDoubtError, LiveRecord, Unit, Written
+from resources.ledger.client import Ledger, Load
+
+log = logging.getLogger("holdfast.commit")
+
+_DOUBTS = 6  # how often a chunk is read again and sent again before the system counts as down
+
+
+def mask_fields(fields: Fields, rules: MaskingRules, salt: bytes) -> Fields:
+    """The image before as it may be stored."""
+    masked: Fields = []
+    for tag, text in fields:
+        if tag != "LDR" and not tag.startswith("00"):
+            pieces = text[2:].split("\x1f")[1:]
+            text = text[:2] + "".join(
+                "\x1f" + piece[:1] + (token(piece[1:], salt) if rules.masks(tag, text[:1], piece[:1]) else piece[1:])
+                for piece in pieces
+            )
+        masked.append((tag, text))
+    return masked
+
+
+class Committer:
+    """Writes the units of one load. `rules` and `salt` mask the images before."""
+
+    def __init__(
+        self,
+        ils: Ils,
+        ledger: Ledger,
+        load: Load,
+        rules: MaskingRules,
+        salt: bytes,
+        *,
+        chunk_records: int = 100,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._ils, self._ledger, self._load = ils, ledger, load
+        self._rules, self._salt = rules, salt
+        self._chunk = chunk_records
+        self._sleep = sleep
+
+    def commit(self, units: Sequence[Unit], contents: dict[str, str]) -> Iterator[Written]:
+        """What became of each unit, chunk by chunk; keys settled in an earlier run come back as they are.
+
+        Raises:
+            IlsDownError: the system does not answer; the rest stays prepared (or in doubt) for the next run.
+        """
+        for at in range(0, len(units), self._chunk):
+            chunk = units[at : at + self._chunk]
+            states = self._ledger.prepare(self._load, chunk, contents)
+            for unit in chunk:
+                if states[unit.idempotency_key] in ("acknowledged", "rolled_back"):
+                    yield Written(unit.idempotency_key, states[unit.idempotency_key], answer="settled before")
+            doubtful = {key for key, state in states.items() if state == "sent"}
+            todo = [unit for unit in chunk if states[unit.idempotency_key] in ("prepared", "sent")]
+            yield from self._write(todo, doubtful)
+
+    def _write(self, units: list[Unit], doubtful: set[str]) -> list[Written]:
+        if not units:
+            return []
+        for attempt in range(1, _DOUBTS + 1):
+            # A new record has nothing to be read, unless an attempt may have created it already.
+            reading = [each for each in units if each.action != "create" or each.idempotency_key in doubtful]
+            live = (
+                self._ils.fetch([each.target for each in reading], [each.correlation_id for each in reading])
+                if reading
+                else {}
+            )
+            self._ledger.send({each.idempotency_key: self._image(live.get(each.target), each) for each in units})
+            try:
+                written = self._ils.write(units, live)
+            except InDoubtError as error:
+                log.warning("in doubt, reading again (%d of %d): %s", attempt, _DOUBTS, error)
+                doubtful = {each.idempotency_key for each in units}
+                self._sleep(min(0.2 * 2**attempt, 10))
+                continue
+            self._ledger.settle(written)
+            for unit, each in zip(sorted(units, key=_key), sorted(written, key=_key), strict=True):
+                log.info("record %d %s %s, correlation %s", unit.record, unit.action, each.state, unit.correlation_id)
+            return written
+        raise IlsDownError(
+            f"{self._ils.name} broke off {_DOUBTS} times in a row; what is in doubt is read again by the next run"
+        )
+
+    def _image(self, live: LiveRecord | None, unit: Unit) -> Fields | None:
+        if unit.action == "create" or live is None:
+            return None
+        return mask_fields(live.fields, self._rules, self._salt)
+
+
+def _key(each: Unit | Written) -> str:
+    return each.idempotency_key

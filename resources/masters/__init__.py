@@ -1,0 +1,1 @@
+"""The master store: files that are written once, proved, and never changed."""

@@ -1,0 +1,1 @@
+"""Scanners that speak eSCL (AirScan), and the drops that they leave."""

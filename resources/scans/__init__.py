@@ -1,0 +1,1 @@
+"""The scans folder: drops that wait there, read without following links."""

@@ -1,0 +1,143 @@
+"""Originals as they were received, sealed with AES-256-GCM and named by their SHA-256.
+
+A sealed file is a header (magic, 8 random bytes) and chunks of 1 MiB of plain text, each encrypted with its number and
+whether it is the last one, so that chunks can't be swapped, repeated or cut off unnoticed. NIST SP 800-38D; the nonce is
+the random bytes and the chunk's number, never used twice under one key.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import io
+import os
+import uuid
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+_MAGIC = b"HFVAULT1"
+_CHUNK = 1 << 20
+_TAG = 16
+
+
+class SealBrokenError(ValueError):
+    """The sealed file was changed or cut, or the key is another one."""
+
+
+class Sealed(NamedTuple):
+    sha256: str  # hex, of the plain text
+    length: int
+
+
+class Vault:
+    def __init__(self, root: Path, key: bytes) -> None:
+        self._root = root
+        self._cipher = AESGCM(key)
+
+    def _path(self, sha256: str) -> Path:
+        return self._root / "originals" / sha256[:2] / sha256
+
+    def seal(self, stream: BinaryIO) -> Sealed:
+        """Keep what the stream holds; the same content is kept once."""
+        (self._root / "originals").mkdir(parents=True, exist_ok=True)
+        partial = self._root / "originals" / f".{uuid.uuid4().hex}.partial"
+        digest, length, number = hashlib.sha256(), 0, 0
+        prefix = os.urandom(8)
+        try:
+            with partial.open("xb") as sealed:
+                sealed.write(_MAGIC + prefix)
+                chunk = stream.read(_CHUNK)
+                while True:
+                    following = stream.read(_CHUNK) if chunk else b""
+                    digest.update(chunk)
+                    length += len(chunk)
+                    sealed.write(
+                        self._cipher.encrypt(
+                            prefix + number.to_bytes(4, "big"), chunk, b"last" if not following else b"more"
+                        )
+                    )
+                    if not following:
+                        break
+                    chunk, number = following, number + 1
+                sealed.flush()
+                os.fsync(sealed.fileno())
+            target = self._path(digest.hexdigest())
+            target.parent.mkdir(exist_ok=True)
+            partial.chmod(0o400)
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+        return Sealed(digest.hexdigest(), length)
+
+    def holds(self, sha256: str) -> bool:
+        return self._path(sha256).is_file()
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The original as a stream.
+
+        Raises:
+            FileNotFoundError: nothing of that hash is here.
+            SealBrokenError: on reading, where the seal does not hold.
+        """
+        return io.BufferedReader(_Opened(self._path(sha256).open("rb"), self._cipher), _CHUNK)
+
+
+class _Opened(io.RawIOBase):
+    def __init__(self, sealed: BinaryIO, cipher: AESGCM) -> None:
+        self._sealed = sealed
+        self._cipher = cipher
+        header = sealed.read(len(_MAGIC) + 8)
+        if header[: len(_MAGIC)] != _MAGIC:
+            sealed.close()
+            raise SealBrokenError("not a sealed original")
+        self._prefix = header[len(_MAGIC) :]
+        self._number = 0
+        self._plain = b""
+        self._next = sealed.read(_CHUNK + _TAG)
+        self._done = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        if not self._plain and not self._done:
+            chunk, self._next = self._next, self._sealed.read(_CHUNK + _TAG)
+            self._done = not self._next
+            nonce = self._prefix + self._number.to_bytes(4, "big")
+            try:
+                self._plain = self._cipher.decrypt(nonce, chunk, b"last" if self._done else b"more")
+            except InvalidTag as error:
+                raise SealBrokenError(
+                    "the seal does not hold: the file was changed or cut, or the key is another one"
+                ) from error
+            self._number += 1
+        count = min(len(buffer), len(self._plain))
+        buffer[:count] = self._plain[:count]
+        self._plain = self._plain[count:]
+        return count
+
+    def close(self) -> None:
+        self._sealed.close()
+        super().close()
+
+
+def vault_key(given: str, root: Path) -> bytes:
+    """The key from the environment (base64), else from ROOT/key, which is made once, readable by its owner only."""
+    if given:
+        return base64.b64decode(given, validate=True)
+    path = root / "key"
+    root.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        # Whole before it has its name, so that a process that starts at the same time never reads half a key.
+        partial = root / f".key.{uuid.uuid4().hex}"
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(base64.b64encode(AESGCM.generate_key(256)))
+        with contextlib.suppress(FileExistsError):
+            os.link(partial, path)
+        partial.unlink()
+    return base64.b64decode(path.read_bytes(), validate=True)

@@ -1,0 +1,69 @@
+"""Addresses and secrets: checked at once, never shown."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from holdfast.environment import VARIABLES, read_environment
+from holdfast.settings import SettingsError
+
+KEY = base64.b64encode(b"k" * 32).decode()
+
+
+def test_what_is_set_is_read_and_the_rest_is_empty() -> None:
+    environment = read_environment({"HOLDFAST_REDIS_URL": "redis://h", "PATH": "/bin"})
+    assert environment.get("HOLDFAST_REDIS_URL") == "redis://h"
+    assert environment.get("HOLDFAST_POSTGRES_URL") == ""
+    assert environment.get("PATH") == ""
+
+
+def test_a_variable_that_is_needed_says_what_it_is_and_what_sets_it() -> None:
+    with pytest.raises(SettingsError, match=r"HOLDFAST_REDIS_URL is not set: Redis.*holdfast services start"):
+        read_environment({}).need("HOLDFAST_REDIS_URL")
+    assert read_environment({"HOLDFAST_REDIS_URL": "redis://h"}).need("HOLDFAST_REDIS_URL") == "redis://h"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("HOLDFAST_POSTGRES_URL", "mysql://u:hidden@h/d", "must start with postgresql:// or postgres://"),
+        ("HOLDFAST_REDIS_URL", "http://:hidden@h", "must start with redis:// or rediss:// or unix://"),
+        ("HOLDFAST_ELASTICSEARCH_URL", "hidden", "must start with http:// or https://"),
+        ("HOLDFAST_ILS_URL", "ftp://hidden", "must start with http:// or https://"),
+        ("HOLDFAST_MASKING_SALT", "hidden", "found 6 characters; 16 at least"),
+        ("HOLDFAST_VAULT_KEY", "hidden!", "base64 of exactly 32 bytes"),
+        ("HOLDFAST_VAULT_KEY", base64.b64encode(b"hidden").decode(), "openssl rand -base64 32"),
+    ],
+)
+def test_a_wrong_form_is_named_by_its_variable_and_what_is_allowed_without_the_value(
+    name: str, value: str, says: str
+) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_environment({name: value})
+    assert str(caught.value).startswith(f"{name}: ") and says in str(caught.value)
+    assert "hidden" not in str(caught.value) and value not in str(caught.value)
+
+
+def test_every_fault_is_told_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_environment({"HOLDFAST_REDIS_URL": "x", "HOLDFAST_MASKING_SALT": "x"})
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_a_right_environment_is_taken() -> None:
+    right = {
+        "HOLDFAST_POSTGRES_URL": "postgresql://u@/d?host=/s",
+        "HOLDFAST_REDIS_URL": "unix:///s/redis.sock?db=0",
+        "HOLDFAST_MASKING_SALT": "s" * 16,
+        "HOLDFAST_VAULT_KEY": KEY,
+    }
+    assert right.items() <= read_environment(right).values.items()
+
+
+def test_a_description_says_which_are_set_and_no_value() -> None:
+    rows = read_environment({variable.name: "" for variable in VARIABLES} | {"HOLDFAST_VAULT_KEY": KEY}).describe()
+    assert [row[0] for row in rows] == [variable.name for variable in VARIABLES]
+    assert {row[0] for row in rows if row[1] == "set"} == {"HOLDFAST_VAULT_KEY"}
+    assert KEY not in str(rows)

@@ -1,0 +1,110 @@
+"""holdfast.toml: a fault names the key, what was found and what is allowed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from holdfast.settings import Budget, Settings, SettingsError, load_settings, parse_settings
+
+ROOT = Path(__file__).resolve().parents[2]
+LEAST = '[library]\nname = "L"\n[sources.ebooks]\n'
+
+
+def fault(text: str) -> str:
+    with pytest.raises(SettingsError) as caught:
+        parse_settings(text)
+    return str(caught.value)
+
+
+def test_the_file_of_the_repository_is_right() -> None:
+    settings = load_settings(ROOT / "holdfast.toml")
+    assert {"ebooks", "consortium", "own"} <= settings.sources.keys()
+    assert settings.root == ROOT
+
+
+def test_the_least_file_has_every_default() -> None:
+    settings = parse_settings(LEAST)
+    assert settings.sources["ebooks"].match[0] == "control_number"
+    assert settings.budget_of("ebooks") == Budget()
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "found", "allowed"),
+    [
+        (LEAST + 'patern = "*.mrc"\n', "sources.ebooks.patern", "no such key", "did you mean 'pattern'?"),
+        (LEAST + "[libary]\n", "libary", "no such key", "did you mean 'library'?"),
+        (LEAST + 'schedule = "nightly"\n', "sources.ebooks.schedule", "found 'nightly'", "five cron fields"),
+        (LEAST + 'protected = ["24"]\n', "sources.ebooks.protected.0", "found '24'", "a MARC tag"),
+        (LEAST + 'match = ["title"]\n', "sources.ebooks.match.0", "found 'title'", "'control_number', 'ocn'"),
+        (LEAST + "still_seconds = -1\n", "sources.ebooks.still_seconds", "found -1", "greater than or equal to 0"),
+        (LEAST + "[limits]\nblock_bytes = 1\n", "limits.block_bytes", "found 1", "greater than or equal to 100000"),
+        (LEAST + '[ils]\nchunk_records = "many"\n', "ils.chunk_records", "found 'many'", "integer"),
+        (LEAST + "[budgets.ebook]\n", "budgets", "ebook: no such source", "allowed: default, ebooks"),
+        (LEAST + '[scanners.a]\nkind = "escl"\n', "scanners.a", "address", "http://127.0.0.1:8090/eSCL"),
+        (LEAST + '[collections.c]\nformat = "csv"\n', "collections.c", "columns", "'identifier' and 'title'"),
+        (LEAST + '[masking]\nfields = ["patron"]\n', "masking.fields.0", "found 'patron'", "'541$h'"),
+        ('[library]\nname = "L"\ntimezone = "Mars"\n[sources.a]\n', "library.timezone", "found 'Mars'", "IANA"),
+        ('[library]\nname = "L"\n[sources."A|B"]\n', "sources", "found 'A|B'", "lower-case letters"),
+        ('[library]\nname = "L"\n', "sources", "missing", "add it"),
+        ("[sources.a]\n", "library", "missing", "add it"),
+        (LEAST + 'root = "/"\n', "sources.ebooks.root", "no such key", "allowed: title"),
+        ('root = "/"\n' + LEAST, "root", "no such key", "allowed: library"),
+    ],
+)
+def test_a_fault_names_the_key_what_was_found_and_what_is_allowed(
+    text: str, key: str, found: str, allowed: str
+) -> None:
+    said = fault(text)
+    assert said.startswith(f"holdfast.toml: {key}"), said
+    assert found in said and allowed in said, said
+
+
+def test_every_fault_is_told_at_once() -> None:
+    said = fault(LEAST + "still_seconds = -1\nschedule = 'x'\n[nonsense]\n")
+    assert len(said.splitlines()) == 3
+
+
+def test_what_is_no_toml_says_where() -> None:
+    assert "not TOML" in fault("[library\n") and "line 1" in fault("[library\n")
+
+
+def test_a_missing_file_says_how_to_name_another(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"can't be read.*HOLDFAST_CONFIG"):
+        load_settings(tmp_path / "none.toml")
+
+
+def test_a_file_that_is_not_utf_8_says_which_byte(tmp_path: Path) -> None:
+    file = tmp_path / "holdfast.toml"
+    file.write_bytes(b'[library]\nname = "B\xfccher"\n')
+    with pytest.raises(SettingsError, match="byte 19 is not UTF-8"):
+        load_settings(file)
+
+
+def test_holdfast_config_names_the_file_and_relative_paths_start_at_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "elsewhere.toml"
+    file.write_text(LEAST + '[paths]\nvar = "data"\nscans = "scans"\n')
+    monkeypatch.setenv("HOLDFAST_CONFIG", str(file))
+    monkeypatch.delenv("HOLDFAST_VAR")
+    settings = load_settings()
+    assert settings.var == tmp_path / "data"
+    assert settings.scans == tmp_path / "scans"
+    assert settings.drops == tmp_path / "data" / "drops" / "marc"
+    assert settings.exports == tmp_path / "data" / "drops" / "museum"
+    monkeypatch.setenv("HOLDFAST_VAR", str(tmp_path / "other"))
+    assert settings.var == tmp_path / "other"
+
+
+def test_a_source_without_a_budget_has_the_default_one() -> None:
+    settings = parse_settings(LEAST + "[sources.own]\n[budgets.default]\nchanges = 7\n[budgets.own]\nchanges = 1\n")
+    assert settings.budget_of("ebooks").changes == 7
+    assert settings.budget_of("own").changes == 1
+
+
+def test_settings_cant_be_changed_in_passing() -> None:
+    settings: Settings = parse_settings(LEAST)
+    with pytest.raises(ValueError, match="frozen"):
+        settings.library = settings.library  # type: ignore[misc]

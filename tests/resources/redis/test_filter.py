@@ -1,0 +1,181 @@
+"""The idempotency filter on a real Redis: never a false "surely new", a window for itself, harmless when Redis is away."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+import uuid
+from collections.abc import Iterator
+
+import pytest
+import redis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resources.redis.client import Redis
+from resources.redis.filter import IdempotencyFilter
+
+pytestmark = pytest.mark.services
+
+names = st.text(max_size=12)
+fingerprints = st.lists(st.text(max_size=70), max_size=40)
+
+
+@pytest.fixture
+def client(redis_url: str) -> Iterator[Redis]:
+    """A library of its own: what other tests wrote is in other namespaces."""
+    client = Redis(redis_url, namespace=uuid.uuid4().hex)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@pytest.fixture
+def away() -> Iterator[Redis]:
+    client = Redis("unix:///nowhere/redis.sock?password=hidden", namespace="x")
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def many(count: int, salt: str = "") -> list[str]:
+    return [hashlib.sha256(f"{salt}{number}".encode()).hexdigest() for number in range(count)]
+
+
+@given(
+    added=st.lists(st.tuples(names, fingerprints), max_size=5),
+    capacity=st.integers(1, 3000),
+    error_rate=st.sampled_from([0.5, 0.01, 0.00001]),
+)
+def test_what_was_added_is_never_surely_new(
+    client: Redis, added: list[tuple[str, list[str]]], capacity: int, error_rate: float
+) -> None:
+    idempotency = IdempotencyFilter(client, capacity=capacity, error_rate=error_rate)
+    for window, seen in added:
+        assert idempotency.add_many(window, seen)
+    for window, seen in added:
+        assert idempotency.perhaps_seen(window, seen) == [True] * len(seen)
+        for each in seen:
+            assert idempotency.perhaps_seen(window, [each]) == [True]
+    everything = [each for _, seen in added for each in seen]
+    assert all(idempotency.seen_in_any([window for window, _ in added], everything))
+
+
+@given(kept=names, purged=names, seen=fingerprints)
+def test_a_purge_leaves_the_other_windows_as_they_are(client: Redis, kept: str, purged: str, seen: list[str]) -> None:
+    idempotency = IdempotencyFilter(client, capacity=1000)
+    idempotency.add_many(kept, seen)
+    idempotency.add_many(purged, seen)
+    before = client.connection.get(client.key("filter", kept))
+    assert idempotency.purge(purged) == bool(seen)
+    assert idempotency.perhaps_seen(purged, seen) == [False] * len(seen)
+    if kept != purged:
+        assert client.connection.get(client.key("filter", kept)) == before
+        assert idempotency.perhaps_seen(kept, seen) == [True] * len(seen)
+    idempotency.purge(kept)
+
+
+@given(
+    seen=st.lists(st.text(max_size=30), min_size=1, max_size=40), first=st.integers(1, 5000), then=st.integers(1, 5000)
+)
+def test_another_capacity_forgets_nothing_of_what_is_there(
+    client: Redis, seen: list[str], first: int, then: int
+) -> None:
+    window = uuid.uuid4().hex
+    IdempotencyFilter(client, capacity=first).add_many(window, seen[::2])
+    other = IdempotencyFilter(client, capacity=then, error_rate=0.02)
+    other.add_many(window, seen[1::2])
+    assert all(other.perhaps_seen(window, seen))
+    assert all(IdempotencyFilter(client, capacity=first).perhaps_seen(window, seen))
+
+
+def test_one_by_one_or_all_at_once_makes_the_same_filter(client: Redis) -> None:
+    idempotency = IdempotencyFilter(client, capacity=5000)
+    seen, new = many(4000), many(4000, "new")
+    idempotency.add_many("at once", seen)
+    for each in range(0, 4000, 20):
+        idempotency.add_many("in small parts", seen[each : each + 20])
+    stored = [client.connection.get(client.key("filter", window)) for window in ("at once", "in small parts")]
+    assert all(isinstance(each, bytes) for each in stored)
+    assert stored[0].rstrip(b"\0") == stored[1].rstrip(b"\0")
+    assert idempotency.perhaps_seen("at once", new) == [
+        answer for each in new for answer in idempotency.perhaps_seen("at once", [each])
+    ]
+
+
+def test_25_000_fingerprints_take_less_than_a_second_and_err_as_rarely_as_said(client: Redis) -> None:
+    idempotency = IdempotencyFilter(client, capacity=25_000, error_rate=0.001)
+    seen, new = many(25_000), many(25_000, "new")
+    began = time.monotonic()
+    idempotency.add_many("day", seen)
+    assert all(idempotency.perhaps_seen("day", seen))
+    wrong = sum(idempotency.perhaps_seen("day", new))
+    assert time.monotonic() - began < 1
+    assert wrong < 60
+    assert 0.0005 < idempotency.false_positive_rate("day") < 0.002
+    assert idempotency.false_positive_rate("another day") == 0
+
+
+def test_seen_in_any_asks_every_window_and_adds_to_none(client: Redis) -> None:
+    idempotency = IdempotencyFilter(client, capacity=1000)
+    monday, tuesday, new = many(50, "mon"), many(50, "tue"), many(50, "new")
+    idempotency.add_many("monday", monday)
+    idempotency.add_many("tuesday", tuesday)
+    asked = [*new, *monday, *tuesday]
+    windows = ["sunday", "monday", "tuesday"]
+    assert idempotency.seen_in_any(windows, asked) == [False] * 50 + [True] * 100
+    assert idempotency.seen_in_any([], asked) == [False] * 150
+    assert not client.connection.exists(client.key("filter", "sunday"))
+
+
+def test_a_window_expires_when_it_was_told_to_and_only_then(client: Redis) -> None:
+    IdempotencyFilter(client, expire_after_days=2).add_many("two days", ["a"])
+    IdempotencyFilter(client, expire_after_days=0).add_many("for ever", ["a"])
+    assert 0 < client.connection.ttl(client.key("filter", "two days")) <= 2 * 86_400
+    assert client.connection.ttl(client.key("filter", "for ever")) == -1
+
+
+def test_two_libraries_in_one_redis_do_not_see_each_other(client: Redis, redis_url: str) -> None:
+    other = Redis(redis_url, namespace="another library")
+    try:
+        IdempotencyFilter(client).add_many("day", ["a"])
+        assert IdempotencyFilter(other).perhaps_seen("day", ["a"]) == [False]
+        assert IdempotencyFilter(other).purge("day") is False
+        assert IdempotencyFilter(client).perhaps_seen("day", ["a"]) == [True]
+    finally:
+        other.close()
+
+
+@given(one=st.lists(names, max_size=4), two=st.lists(names, max_size=4))
+def test_different_parts_give_different_keys(client: Redis, one: list[str], two: list[str]) -> None:
+    assert (client.key(*one) == client.key(*two)) == (one == two)
+
+
+def test_without_redis_everything_is_perhaps_seen_and_a_warning_says_so(
+    away: Redis, caplog: pytest.LogCaptureFixture
+) -> None:
+    idempotency = IdempotencyFilter(away)
+    with caplog.at_level(logging.WARNING):
+        assert idempotency.perhaps_seen("day", ["a", "b"]) == [True, True]
+        assert idempotency.perhaps_seen("day", many(20_000)) == [True] * 20_000
+        assert idempotency.seen_in_any(["day", "week"], ["a"]) == [True]
+        assert idempotency.add_many("day", ["a"]) is False
+    assert "window day: Redis is away" in caplog.text
+    assert "hidden" not in caplog.text
+    assert away.answers() is False
+
+
+def test_a_purge_without_redis_does_not_pretend(away: Redis) -> None:
+    with pytest.raises(redis.exceptions.ConnectionError):
+        IdempotencyFilter(away).purge("day")
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"capacity": 0}, {"error_rate": 0.0}, {"error_rate": 1.0}, {"expire_after_days": -1}]
+)
+def test_a_filter_that_cant_be_is_refused(client: Redis, wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        IdempotencyFilter(client, **wrong)  # type: ignore[arg-type]
