@@ -10,6 +10,10 @@ import dagster as dg
 from catalog_assets.jobs import CATALOGUE_LOAD
 from catalog_assets.matching.catalog_snapshot import catalog_snapshot
 from catalog_assets.matching.matched_records import matched_records
+from catalog_assets.museum.museum_export import museum_export
+from catalog_assets.museum.museum_index import museum_index
+from catalog_assets.museum.museum_objects import museum_objects
+from catalog_assets.museum_jobs import MUSEUM_LOAD
 from catalog_assets.partitions import SETTINGS
 from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
@@ -19,10 +23,14 @@ from holdfast.logs import log_to_stderr
 from resources.ils.resource import ils_resource
 from resources.lake.resource import lake_resource
 from resources.ledger.resource import ledger_resource
+from resources.museum_exports.resource import museum_exports_resource
 from resources.postgres.resource import postgres_resource
 from resources.redis.resource import filter_resource, redis_resource
+from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
 from sensors.marc_drop_sensor import build_marc_drop_sensor
+from sensors.museum_export_sensor import build_museum_export_sensor
+from sensors.museum_schedules import build_museum_schedules
 from sensors.nightly_schedules import build_nightly_schedules
 from sensors.run_failure_sensor import build_run_failure_sensor
 
@@ -38,13 +46,22 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "redis": redis_resource(SETTINGS),
         "idempotency_filter": filter_resource,
         "ils": ils_resource(SETTINGS),
+        "museum_exports": museum_exports_resource(SETTINGS),
+        "search": search_resource,
         **(resource_overrides or {}),
     }
     return dg.Definitions(
-        assets=[harvested_marc, normalized_records, catalog_snapshot, matched_records, change_plan, ils_commits],
-        jobs=[CATALOGUE_LOAD],
-        sensors=[build_marc_drop_sensor(SETTINGS), build_run_failure_sensor()],
-        schedules=build_nightly_schedules(SETTINGS),
+        assets=[
+            *(harvested_marc, normalized_records, catalog_snapshot, matched_records, change_plan, ils_commits),
+            *(museum_export, museum_objects, museum_index),
+        ],
+        jobs=[CATALOGUE_LOAD, MUSEUM_LOAD],
+        sensors=[
+            build_marc_drop_sensor(SETTINGS),
+            build_museum_export_sensor(SETTINGS),
+            build_run_failure_sensor(),
+        ],
+        schedules=[*build_nightly_schedules(SETTINGS), *build_museum_schedules(SETTINGS)],
         resources=resources,
         executor=dg.in_process_executor,  # Polars has all cores already
     )

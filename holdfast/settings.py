@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from holdfast.museum.elements import ELEMENTS
+
 
 class SettingsError(ValueError):
     """`holdfast.toml` or the environment is wrong; the text lists every fault, a line each."""
@@ -135,11 +137,27 @@ class Collection(_Table):
     pattern: str = "*"
     encoding: Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"] = "utf-8-sig"
     delimiter: str = Field(default=",", min_length=1, max_length=1)
-    columns: dict[str, str] = Field(default_factory=dict, description="Dublin Core or LIDO element = column of the CSV")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="element (holdfast/museum/elements.py) = column of the CSV"
+    )
     constants: dict[str, str] = Field(default_factory=dict, description="element = the same value for every object")
+    separator: str = Field(default="", max_length=3, description="between values in a cell; empty: a cell is one value")
     required: tuple[str, ...] = ("identifier", "title")
+    full: bool = Field(default=True, description="each export holds every object: those that are missing are withdrawn")
+    withdraw_share: float = Field(
+        default=0.2, ge=0, le=1, description="share of the public objects that one export may withdraw"
+    )
     still_seconds: float = Field(default=3, ge=0)
     schedule: Cron = "0 3 * * *"
+
+    @model_validator(mode="after")
+    def _elements_are_known(self) -> Collection:
+        for element in (*self.columns, *self.constants, *self.required):
+            if element not in ELEMENTS:
+                near = difflib.get_close_matches(element, ELEMENTS, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise ValueError(f"{element}: no such element (allowed: {', '.join(ELEMENTS)}){hint}")
+        return self
 
     @model_validator(mode="after")
     def _csv_has_columns(self) -> Collection:

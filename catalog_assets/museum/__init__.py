@@ -1,0 +1,1 @@
+"""The museum flow: museum_export → museum_objects → museum_index, by collection × day."""

@@ -1,0 +1,1 @@
+"""Museum objects: CSV and LIDO exports in, Dublin Core out, each object with the place that it came from."""

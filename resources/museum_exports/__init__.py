@@ -1,0 +1,1 @@
+"""The folder where collection management systems leave their exports, and what was received from it."""

@@ -1,0 +1,1 @@
+"""The public search: PostgreSQL, and Elasticsearch where there is one."""
