@@ -12,6 +12,7 @@ import httpx
 from commands.graphql import DagsterApi, DagsterError, Run
 from holdfast.preservation.naming import batch_partition
 from holdfast.settings import Settings
+from resources.museum_exports.client import MuseumExports
 from sensors.marc_drop_sensor import list_drops
 
 
@@ -29,6 +30,11 @@ def expected_loads(settings: Settings) -> dict[Expected, str]:
     for each in list_drops(settings):
         load = Expected("catalog", "catalogue_load", f"{each.day}|{each.source}")
         shapes.setdefault(load, []).append(f"{each.name}:{each.size}:{each.changed_ns}")
+    exports = MuseumExports(settings)
+    for collection in settings.collections:
+        for file in exports.listing(collection):
+            load = Expected("catalog", "museum_load", f"{collection}|{file.day.isoformat()}")
+            shapes.setdefault(load, []).append(f"{file.name}:{file.bytes}:{file.modified_ns}")
     for folder in sorted(settings.scans.iterdir()) if settings.scans.is_dir() else []:
         if folder.is_dir() and not folder.name.startswith("."):
             files = [path for path in folder.rglob("*") if path.is_file()]
