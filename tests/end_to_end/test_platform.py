@@ -1,0 +1,196 @@
+"""`holdfast run` end to end, seen through Dagster's own GraphQL API."""
+
+from __future__ import annotations
+
+import datetime as dt
+import subprocess
+import sys
+import time
+
+import pytest
+
+from commands.demo_library import audit_position
+from commands.follow import Expected, expected_loads, follow
+from commands.graphql import DagsterApi
+from holdfast.outcomes import Conservation
+from holdfast.settings import load_settings
+from resources.lake.client import Lake
+from resources.postgres.client import Postgres
+from resources.postgres.failures import Failures
+from resources.postgres.quarantine import Quarantine
+from tests.conftest import ROOT
+from tests.end_to_end.conftest import Platform
+
+pytestmark = pytest.mark.dagster
+TODAY = dt.datetime.now(dt.UTC).date().isoformat()
+
+_ASSETS = """
+query {
+  assetNodes {
+    assetKey { path } groupName description kinds repository { location { name } }
+    owners { ... on TeamAssetOwner { team } ... on UserAssetOwner { email } }
+    isPartitioned
+    assetMaterializations(limit: 1) { metadataEntries { label ... on IntMetadataEntry { intValue } } }
+    assetChecksOrError { ... on AssetChecks { checks { name blocking } } }
+  }
+}
+"""
+_AUTOMATION = """
+query($location: String!) {
+  repositoryOrError(repositorySelector: {repositoryName: "__repository__", repositoryLocationName: $location}) {
+    ... on Repository {
+      sensors { name description sensorState { status } }
+      schedules { name cronSchedule scheduleState { status } }
+    }
+  }
+}
+"""
+
+
+def outcomes(platform: Platform, flow: str, asset: str) -> dict[str, dict[str, int]]:
+    postgres = Postgres(platform.environ["HOLDFAST_POSTGRES_URL"])
+    try:
+        return Quarantine(postgres, flow).outcomes(asset)
+    finally:
+        postgres.close()
+
+
+def test_both_code_locations_are_loaded(platform: Platform) -> None:
+    assert platform.api.locations() == {"catalog": "", "preservation": ""}
+
+
+def test_the_sensors_started_every_load_and_every_run_succeeded(platform: Platform) -> None:
+    loads = {(run.job, run.partition): run for run in platform.api.runs()}
+    assert {("catalogue_load", f"{TODAY}|{name}") for name in ("ebooks", "consortium", "own")} <= loads.keys()
+    assert {("digitization", "demo-0001"), ("digitization", "demo-0002")} <= loads.keys()
+    assert {("museum_load", f"{name}|{TODAY}") for name in ("prints", "objects")} <= loads.keys()
+    assert {run.status for run in loads.values()} == {"SUCCESS"}
+
+
+@pytest.mark.parametrize(
+    ("flow", "asset", "at_least"),
+    [("catalogue", "ils_commits", 500), ("museum", "museum_index", 50), ("preservation", "enriched_metadata", 15)],
+)
+def test_in_is_the_sum_of_the_outcomes(platform: Platform, flow: str, asset: str, at_least: int) -> None:
+    total = 0
+    for partition, counts in outcomes(platform, flow, asset).items():
+        came_in = counts.pop("in")
+        assert Conservation(came_in, counts).holds, partition
+        total += came_in
+    assert total >= at_least
+
+
+def test_every_outcome_of_the_samples_is_as_they_were_made(platform: Platform) -> None:
+    counts = outcomes(platform, "catalogue", "ils_commits")
+    own = counts[f"{TODAY}|own"]
+    assert (own["in"], own["committed"], own["quarantined"]) == (3, 2, 1)
+    ebooks = counts[f"{TODAY}|ebooks"]
+    assert ebooks["quarantined"] == 4  # the damaged ones of demo.samples
+    assert ebooks["suppressed"] == 1
+    assert ebooks["duplicate"] == 5
+    pages = outcomes(platform, "preservation", "enriched_metadata")["demo-0001"]
+    assert (pages["in"], pages["committed"], pages["quarantined"], pages["duplicate"]) == (17, 15, 1, 1)
+
+
+def test_every_asset_says_what_it_is_and_how_many_rows_it_has(platform: Platform) -> None:
+    nodes = platform.api.ask(_ASSETS)["assetNodes"]
+    assert len(nodes) >= 14
+    for node in nodes:
+        name = node["assetKey"]["path"][-1]
+        assert node["description"] and len(node["description"]) > 40, name
+        assert node["owners"], name
+        assert node["kinds"], name
+        assert node["groupName"] != "default", name
+        labels = {entry["label"] for entry in node["assetMaterializations"][0]["metadataEntries"]}
+        assert {"dagster/row_count", "dagster/column_schema"} <= labels, name
+
+
+def test_sensors_and_schedules_are_there_to_be_switched(platform: Platform) -> None:
+    catalog = platform.api.ask(_AUTOMATION, location="catalog")["repositoryOrError"]
+    sensors = {each["name"]: each["sensorState"]["status"] for each in catalog["sensors"]}
+    assert sensors["marc_drop_sensor"] == sensors["run_failure_sensor"] == "RUNNING"
+    assert {"nightly_ebooks", "nightly_consortium", "nightly_own"} <= {each["name"] for each in catalog["schedules"]}
+    preservation = platform.api.ask(_AUTOMATION, location="preservation")["repositoryOrError"]
+    assert [each["sensorState"]["status"] for each in preservation["sensors"]] == ["RUNNING"]
+
+
+def test_a_second_materialization_writes_nothing(platform: Platform) -> None:
+    port = (platform.var / "demo" / "ils" / "port").read_text().strip()
+    ils = {"HOLDFAST_ILS_URL": f"http://127.0.0.1:{port}"}
+    load = Expected("catalog", "catalogue_load", f"{TODAY}|own")
+    position = audit_position(ils)
+    assert position > 500
+    now = max(run.created for run in platform.api.runs()) + 0.001
+    before = outcomes(platform, "catalogue", "ils_commits")
+    runs = follow(platform.api, {load}, {load}, since=now, timeout=120, say=lambda text: None)
+    assert runs[load].status == "SUCCESS"
+    assert audit_position(ils) == position
+    assert outcomes(platform, "catalogue", "ils_commits") == before
+
+
+def test_what_run_prints_names_every_partition_and_the_address(platform: Platform) -> None:
+    for partition in (f"{TODAY}|ebooks", f"{TODAY}|consortium", f"{TODAY}|own", "demo-0001"):
+        assert partition in platform.printed
+    assert "Writes that the library system saw" in platform.printed
+    assert "words" in platform.printed
+
+
+def test_search_finds_a_print(platform: Platform) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "commands.main", "search", "great wave", "--json"],
+        cwd=ROOT, env=platform.environ, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Hokusai" in done.stdout
+
+
+def test_no_secret_is_in_a_log(platform: Platform) -> None:
+    secrets = [platform.environ["HOLDFAST_MASKING_SALT"], "demo-secret"]
+    for log in [*platform.var.rglob("*.log"), *(platform.var / "dagster" / "logs").rglob("*.err")]:
+        text = log.read_bytes().decode("utf-8", "replace")
+        assert not [secret for secret in secrets if secret in text], log
+
+
+def test_every_log_line_of_a_written_record_has_its_correlation_id(platform: Platform) -> None:
+    lake = Lake(platform.var / "lake")
+    commits = lake.read("ils_commits", f"{TODAY}|own")
+    ids = set(commits.filter(commits["outcome"] == "committed")["correlation_id"])
+    logs = "".join(path.read_text() for path in (platform.var / "dagster" / "logs").rglob("*.err"))
+    assert len(ids) == 2
+    for each in ids:
+        lines = [line for line in logs.splitlines() if each in line]
+        assert any("ils POST" in line for line in lines) and any("acknowledged" in line for line in lines), each
+
+
+def test_a_run_that_fails_is_told_with_where_to_look(platform: Platform) -> None:
+    """A partition of `matched_records` alone, whose records were never normalized."""
+    run_id = _launch_alone(platform.api, "matched_records", "2026-02-01|own")
+    postgres = Postgres(platform.environ["HOLDFAST_POSTGRES_URL"])
+    try:
+        end = time.monotonic() + 90
+        while time.monotonic() < end:
+            told = [each for each in Failures(postgres).latest() if each["run_id"] == run_id]
+            if told:
+                break
+            time.sleep(1)
+    finally:
+        postgres.close()
+    assert told, "the run-failure sensor said nothing"
+    assert "normalized_records" in told[0]["message"] and f"/runs/{run_id}" in told[0]["message"]
+
+
+def _launch_alone(api: DagsterApi, asset: str, partition: str) -> str:
+    api.backfill([asset], [partition])
+    end = time.monotonic() + 60
+    while time.monotonic() < end:
+        for run in api.runs():
+            if run.partition == partition:
+                return run.run_id
+        time.sleep(0.5)
+    pytest.fail("the backfill started no run")
+
+
+def test_the_expected_loads_are_those_of_the_drops(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_VAR", str(platform.var))
+    wanted = {each.partition for each in expected_loads(load_settings(ROOT / "holdfast.toml"))}
+    assert {f"{TODAY}|own", "demo-0001", f"prints|{TODAY}"} <= wanted
