@@ -14,6 +14,8 @@ $(VENV)/.ready: requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(BIN)/uv || $(BIN)/python -m pip install -q uv
 	@$(BIN)/uv pip sync -q --require-hashes requirements.lock
+	@printf '#!/bin/sh\nPYTHONPATH="%s" exec "%s/$(BIN)/python" -m commands.main "$$@"\n' "$(CURDIR)" "$(CURDIR)" > $(BIN)/holdfast
+	@chmod +x $(BIN)/holdfast
 	@touch $@
 
 run: $(VENV)/.ready  ## start all, load the samples (or DROP=file.mrc), print what came out; ARGS=--once ends there
@@ -33,6 +35,9 @@ check: $(VENV)/.ready  ## style, types, direction of imports
 
 lock: $(VENV)/.ready  ## pin the newest versions that fit pyproject.toml
 	@$(BIN)/uv pip compile -q --upgrade --universal -p 3.11 --group dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+
+docs: $(VENV)/.ready  ## the reference pages, from the code
+	@$(BIN)/python -m commands.main reference
 
 clean:  ## remove the environment; ./var (your data) stays
 	@rm -rf $(VENV)

@@ -65,15 +65,19 @@ class _Table(BaseModel):
 class Library(_Table):
     """Who runs this."""
 
-    name: str = Field(min_length=1)
-    marc_organization_code: str = Field(default="", pattern=r"^[A-Za-z0-9\-/: ]*$")
-    timezone: Timezone = "UTC"
+    name: str = Field(min_length=1, description="shown to people")
+    marc_organization_code: str = Field(
+        default="", pattern=r"^[A-Za-z0-9\-/: ]*$", description="003 of the records that the library makes"
+    )
+    timezone: Timezone = Field(default="UTC", description="IANA name; the day of a drop is a day there")
 
 
 class Paths(_Table):
     """Where things lie; relative paths start at the folder of `holdfast.toml`."""
 
-    var: Path = Path("var")
+    var: Path = Field(
+        default=Path("var"), description="lake, vault, embedded services, logs; HOLDFAST_VAR goes before it"
+    )
     drops: Path | None = Field(default=None, description="MARC drops, a folder a source; default: VAR/drops/marc")
     scans: Path | None = Field(default=None, description="scan drops, a folder a batch; default: VAR/drops/scans")
     exports: Path | None = Field(
@@ -82,7 +86,9 @@ class Paths(_Table):
 
 
 class Partitions(_Table):
-    first_day: dt.date = dt.date(2026, 1, 1)
+    """How far back the partitions go."""
+
+    first_day: dt.date = Field(default=dt.date(2026, 1, 1), description="the first day that has partitions")
 
 
 class Limits(_Table):
@@ -90,31 +96,34 @@ class Limits(_Table):
 
     block_bytes: int = Field(default=4_000_000, ge=100_000, le=64_000_000, description="bytes of MARC read at once")
     image_pixels: int = Field(default=400_000_000, ge=1_000_000, description="pixels above which a page is refused")
-    page_bytes: int = Field(default=2_000_000_000, ge=1_000_000)
-    manifest_bytes: int = Field(default=16_000_000, ge=1_000)
+    page_bytes: int = Field(default=2_000_000_000, ge=1_000_000, description="bytes of one page")
+    manifest_bytes: int = Field(default=16_000_000, ge=1_000, description="bytes of a manifest")
     xml_record_bytes: int = Field(default=16_000_000, ge=10_000, description="bytes of one record in an XML export")
 
 
 class Ils(_Table):
     """The library system; its address and login come from HOLDFAST_ILS_*."""
 
-    adapter: Literal["folio"] = "folio"
+    adapter: Literal["folio"] = Field(default="folio", description="which API it speaks")
     chunk_records: int = Field(default=100, ge=1, le=100, description="records in one request")
-    connections: int = Field(default=4, ge=1, le=64)
-    timeout_seconds: float = Field(default=60, gt=0)
-    retries: int = Field(default=5, ge=0, le=20)
+    timeout_seconds: float = Field(default=60, gt=0, description="for one request")
+    retries: int = Field(
+        default=5, ge=0, le=20, description="of a request that surely was not done, before the system counts as down"
+    )
 
 
 class Source(_Table):
     """A vendor, consortium or department that sends MARC."""
 
-    title: str = ""
-    pattern: str = "*.mrc"
+    title: str = Field(default="", description="shown to people")
+    pattern: str = Field(default="*.mrc", description="names of the files in the drop folder that count")
     still_seconds: float = Field(
         default=3, ge=0, description="a drop is complete once nothing in it changed for so long"
     )
-    match: tuple[MatchKey, ...] = ("control_number", "ocn", "isbn", "issn", "lccn")
-    schedule: Cron = "0 2 * * *"
+    match: tuple[MatchKey, ...] = Field(
+        default=("control_number", "ocn", "isbn", "issn", "lccn"), description="identifiers tried, in this order"
+    )
+    schedule: Cron = Field(default="0 2 * * *", description="cron of the nightly load of the day before")
     protected: tuple[FieldSpec, ...] = Field(
         default=("59X", "9XX"),
         description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
@@ -132,23 +141,27 @@ class Budget(_Table):
 class Collection(_Table):
     """A museum collection that is exported from its collection management system."""
 
-    title: str = ""
-    format: Literal["csv", "lido"]
-    pattern: str = "*"
-    encoding: Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"] = "utf-8-sig"
-    delimiter: str = Field(default=",", min_length=1, max_length=1)
+    title: str = Field(default="", description="shown to people")
+    format: Literal["csv", "lido"] = Field(description="csv or lido (XML)")
+    pattern: str = Field(default="*", description="names of the files in the export folder that count")
+    encoding: Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"] = Field(default="utf-8-sig", description="of a csv")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="of a csv")
     columns: dict[str, str] = Field(
         default_factory=dict, description="element (holdfast/museum/elements.py) = column of the CSV"
     )
     constants: dict[str, str] = Field(default_factory=dict, description="element = the same value for every object")
     separator: str = Field(default="", max_length=3, description="between values in a cell; empty: a cell is one value")
-    required: tuple[str, ...] = ("identifier", "title")
+    required: tuple[str, ...] = Field(
+        default=("identifier", "title"), description="elements that no object may be without"
+    )
     full: bool = Field(default=True, description="each export holds every object: those that are missing are withdrawn")
     withdraw_share: float = Field(
         default=0.2, ge=0, le=1, description="share of the public objects that one export may withdraw"
     )
-    still_seconds: float = Field(default=3, ge=0)
-    schedule: Cron = "0 3 * * *"
+    still_seconds: float = Field(
+        default=3, ge=0, description="an export is complete once nothing in it changed for so long"
+    )
+    schedule: Cron = Field(default="0 3 * * *", description="cron of the nightly load")
 
     @model_validator(mode="after")
     def _elements_are_known(self) -> Collection:
@@ -169,11 +182,15 @@ class Collection(_Table):
 class Scanner(_Table):
     """A device that leaves pages."""
 
-    title: str = ""
-    kind: Literal["hot_folder", "escl"] = "hot_folder"
+    title: str = Field(default="", description="shown to people")
+    kind: Literal["hot_folder", "escl"] = Field(
+        default="hot_folder", description="how pages come: it leaves drops, or it is asked over eSCL"
+    )
     address: str = Field(default="", description="of an eSCL scanner: http://host:port/eSCL")
     languages: tuple[str, ...] = Field(default=("eng",), description="Tesseract's names, as eng, deu, fra")
-    still_seconds: float = Field(default=3, ge=0)
+    still_seconds: float = Field(
+        default=3, ge=0, description="a drop is complete once nothing in it changed for so long"
+    )
 
     @model_validator(mode="after")
     def _escl_has_address(self) -> Scanner:

@@ -7,7 +7,9 @@ from typing import Any
 
 import dagster as dg
 
+from holdfast.glossary import COLUMNS
+
 
 def table_metadata(rows: int, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    columns = [dg.TableColumn(name, str(dtype)) for name, dtype in schema.items()]
+    columns = [dg.TableColumn(name, str(dtype), description=COLUMNS.get(name)) for name, dtype in schema.items()]
     return {"dagster/row_count": rows, "dagster/column_schema": dg.TableSchema(columns=columns), **more}

@@ -1,0 +1,118 @@
+"""`holdfast reference`: the pages of docs/reference, made from the code, so that they are true to it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from holdfast.environment import VARIABLES
+from holdfast.glossary import COLUMNS
+from holdfast.marc.faults import FAULTS
+from holdfast.settings import Settings
+
+
+def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = parsers.add_parser("reference", help="write the reference pages of the docs from the code")
+    parser.add_argument("--to", type=Path, default=Path("docs/reference"), metavar="DIR")
+    parser.set_defaults(call=write_reference)
+
+
+def write_reference(arguments: argparse.Namespace) -> int:
+    arguments.to.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (arguments.to / name).write_text(text)
+        print(arguments.to / name)
+    return 0
+
+
+def pages() -> dict[str, str]:
+    """Name of the page → its text."""
+    return {
+        "settings.md": _settings(),
+        "faults.md": _faults(),
+        "columns.md": _columns(),
+        "commands.md": _commands(),
+    }
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    lines += ["| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in row) + " |" for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for each in get_args(annotation) for model in _models(each)]
+
+
+def _type(annotation: Any) -> str:
+    text = getattr(annotation, "__name__", "") if not get_args(annotation) else str(annotation)
+    for long in ("typing.", "pathlib.", "datetime.", "holdfast.settings."):
+        text = text.replace(long, "")
+    return text.partition(", AfterValidator")[0].removeprefix("Annotated[")
+
+
+def _default(field: Any) -> str:
+    if field.is_required():
+        return "(needed)"
+    value = field.get_default(call_default_factory=True)
+    return f"`{value}`" if str(value) else "(empty)"
+
+
+def _settings() -> str:
+    out = ["# Settings", "", "`holdfast.toml` holds what is a choice of the institution. A wrong key, type or value stops the start; "
+           "`holdfast check-config` says so without starting anything.", ""]  # fmt: skip
+    for table, field in Settings.model_fields.items():
+        if table == "root":
+            continue
+        (model,) = _models(field.annotation)
+        many = "dict" in str(field.annotation)
+        out += [f"## `[{table}{'.NAME' if many else ''}]`", "", (model.__doc__ or "").strip(), ""]
+        rows = [
+            (f"`{name}`", f"`{_type(each.annotation)}`", _default(each), each.description or "")
+            for name, each in model.model_fields.items()
+        ]
+        out.append(_table(("key", "type", "default", "what"), rows))
+    out += ["## Environment variables", "", "Addresses and secrets come from here and from nowhere else.", ""]
+    out.append(
+        _table(("name", "what", "secret"), [(f"`{v.name}`", v.what, "yes" if v.secret else "") for v in VARIABLES])
+    )
+    return "\n".join(out)
+
+
+def _faults() -> str:
+    rows = [(f"`{code}`", fault.rule, fault.hint) for code, fault in FAULTS.items()]
+    intro = (
+        "Why a record of a drop can't be read. It is in quarantine with its file, number and byte; the others go on."
+    )
+    return f"# Faults of MARC records\n\n{intro}\n\n{_table(('code', 'rule', 'what mends it'), rows)}"
+
+
+def _columns() -> str:
+    rows = [(f"`{name}`", what) for name, what in COLUMNS.items()]
+    return f"# Columns of the catalogue's tables\n\n{_table(('column', 'what it holds'), rows)}"
+
+
+def _commands() -> str:
+    # The parser is built by main, which knows all commands, this one among them.
+    from commands.main import build_parser
+
+    (choices,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
+    helps = {each.dest: each.help or "" for each in choices._choices_actions}
+    out = ["# The `holdfast` command", "", "`.venv/bin/holdfast COMMAND`, once `make` has set up `.venv`.", ""]
+    for name, sub in choices.choices.items():
+        out += [f"## `holdfast {name}`", "", helps.get(name, "") + ".", ""]
+        rows = [
+            (f"`{' '.join(action.option_strings) or action.metavar or action.dest}`", str(action.help or ""))
+            for action in sub._actions
+            if action.dest != "help"
+        ]
+        if rows:
+            out.append(_table(("argument", "what"), rows))
+    return "\n".join(out)

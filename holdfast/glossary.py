@@ -1,0 +1,61 @@
+"""What each column of the frames holds, in one place: shown in the UI beside every table, and tested to be whole."""
+
+from __future__ import annotations
+
+COLUMNS: dict[str, str] = {
+    # Where a record comes from.
+    "file": "name of the drop's file",
+    "record": "number of the record in the window, from 1 over all of its drops; given once",
+    "offset": "of the record's first byte in the file",
+    "length": "bytes, with the record terminator",
+    "sha256": "hex, of the bytes as received",
+    "raw": "the record in ISO 2709 with its masked values replaced; empty where it can't be read",
+    "masked_values": "how many values of the record were masked before it was stored",
+    "claims": "encoding by leader/09: utf-8, marc-8 or unknown",
+    "encoding": "as decoded: ascii, utf-8 or marc-8; empty where the record can't be read",
+    "fault": "why the record can't be read (docs/reference/faults.md); empty: it is readable",
+    "fault_byte": "offset in the file of the byte that shows the fault",
+    "fault_detail": "what was found there",
+    # Who it is.
+    "correlation_id": "UUIDv5 of source, window, record number and fingerprint: the same in every retry, log line and request",
+    "fingerprint": "SHA-256 of control number and date of last change (005, else the content)",
+    "content_sha256": "hex, of the record's bytes as received: the same 005 over other content is seen by it",
+    "comparable_sha256": "hex, of what takes part in a comparison: equal where order and bookkeeping differ at most",
+    # What it says.
+    "leader": "24 characters",
+    "status": "leader/05: n new, c corrected, d deleted …",
+    "control_number": "001",
+    "control_number_org": "003: whose number it is",
+    "system_numbers": "035 $a as they stand: numbers of other systems",
+    "last_modified": "005",
+    "material_type": "leader/06-07 in words",
+    "ocn": "OCLC numbers, without prefix and leading zeros",
+    "isbn": "ISBN-13 whose check digit is right",
+    "issn": "ISSN whose check digit is right",
+    "lccn": "LCCN, normalized",
+    "language": "008/35-37",
+    "year": "008/07-10, where it is a year",
+    "title": "245 $a $b $n $p",
+    "title_key": "the title's comparison form (NACO rules)",
+    "author": "100, 110 or 111 $a",
+    "author_key": "the author's comparison form (NACO rules)",
+    "fields": "how many fields the record has",
+    # The catalogue.
+    "instance_id": "id of the live record",
+    "hrid": "its number for people",
+    "source_id": "id of the present version of its MARC",
+    "updated": "when it was last changed, by the library system's clock",
+    "version": "of the live record that was looked at; 0 for a new one",
+    # Matching, plan and commit.
+    "verdict": "new, update, unchanged, duplicate, collision, or seen (written by an earlier run)",
+    "evidence": "the identifier that decided, with its value",
+    "target": "instance id of the live record; of a new one the id that it gets",
+    "other": "the other sides of a duplicate or collision",
+    "detail": "in words, for people",
+    "idempotency_key": "the change's key in the ledger: written once, whatever happens",
+    "action": "create, update or suppress",
+    "added": "subfields that are new",
+    "removed": "subfields that go",
+    "changed": "subfields that change",
+    "outcome": "committed, unchanged, planned, quarantined, duplicate, suppressed or rolled_back: exactly one",
+}
