@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -52,10 +53,9 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _type(annotation: Any) -> str:
-    text = getattr(annotation, "__name__", "") if not get_args(annotation) else str(annotation)
-    for long in ("typing.", "pathlib.", "datetime.", "holdfast.settings."):
-        text = text.replace(long, "")
-    return text.partition(", AfterValidator")[0].removeprefix("Annotated[")
+    text = str(annotation) if get_args(annotation) else getattr(annotation, "__name__", str(annotation))
+    text = re.sub(r"Annotated\[(\w+), AfterValidator\([^)]*\)\]", r"\1", text)
+    return re.sub(r"(typing|pathlib|datetime|holdfast\.settings)\.", "", text)
 
 
 def _default(field: Any) -> str:

@@ -135,7 +135,7 @@ class Budget(_Table):
     """How much of the catalogue one plan may change."""
 
     changes: int = Field(default=50_000, ge=0, description="records that one plan may write")
-    share_of_catalogue: float = Field(default=1.0, ge=0, le=1)
+    share_of_catalogue: float = Field(default=1.0, ge=0, le=1, description="of the catalogue's records; 1: no limit")
 
 
 class Collection(_Table):
@@ -202,17 +202,9 @@ class Scanner(_Table):
 class Masking(_Table):
     """Fields whose values become `pii:` tokens before the first byte is stored."""
 
-    fields: tuple[FieldSpec, ...] = (
-        "541$h",
-        "583$x",
-        "583$z",
-        "852$x",
-        "876$x",
-        "876$c",
-        "877$x",
-        "877$c",
-        "878$x",
-        "878$c",
+    fields: tuple[FieldSpec, ...] = Field(
+        default=("541$h", "583$x", "583$z", "852$x", "876$x", "876$c", "877$x", "877$c", "878$x", "878$c"),
+        description="prices, notes for staff and patrons' identifiers, as MARC 21 has them",
     )
     notes_when_private: tuple[FieldSpec, ...] = Field(
         default=("541", "542", "561", "583"), description="masked whole when the first indicator is 0 (private)"
