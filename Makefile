@@ -25,6 +25,7 @@ stop: $(VENV)/.ready  ## stop what `make run` left running
 	@$(BIN)/python -m commands.main stop
 
 test: $(VENV)/.ready  ## the whole suite
+	@$(BIN)/python -m commands.main setup --tests
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: $(VENV)/.ready  ## style, types, direction of imports

@@ -16,7 +16,7 @@ from commands.follow import Expected, expected_loads, follow
 from commands.graphql import DagsterApi
 from commands.processes import Started
 from commands.report import print_report
-from commands.tesseract import ensure_tesseract
+from commands.setup import install, missing_packages
 from holdfast.settings import Settings, load_settings
 from resources.embedded.environment import service_environment
 from resources.embedded.services import stop as stop_services
@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         url = start_dagster(settings, started, environ, arguments.port, say)
         api = DagsterApi(url)
         if not arguments.drop:
-            ensure_tesseract(settings, say)
+            install(missing_packages(settings), say)
         healthy = load(settings, api, arguments.drop, arguments.timeout, environ, say)
         if arguments.once:
             return 0 if healthy else 1
