@@ -14,6 +14,8 @@ from pathlib import Path
 
 import psutil
 
+from resources.embedded.errors import ServiceError
+
 
 class Started:
     """Programs of one VAR, in VAR/run/NAME.json. A process id that now belongs to another program is never touched."""
@@ -95,7 +97,7 @@ def wait_for_file(path: Path, process: psutil.Process, seconds: float = 30) -> s
     """Text of a file that a starting process writes.
 
     Raises:
-        RuntimeError: the process ended, or the time is over.
+        ServiceError: the process ended, or the time is over.
     """
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -105,4 +107,4 @@ def wait_for_file(path: Path, process: psutil.Process, seconds: float = 30) -> s
         if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE:
             break
         time.sleep(0.1)
-    raise RuntimeError(f"{path.name} did not come: the program ended or hangs; see its log beside {path.parent}")
+    raise ServiceError(f"{path.name} did not come: the program ended or hangs; see its log beside {path.parent}")
