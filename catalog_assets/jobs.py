@@ -11,6 +11,6 @@ CATALOGUE_LOAD = dg.define_asset_job(
         "harvested_marc", "normalized_records", "catalog_snapshot", "matched_records", "change_plan", "ils_commits"
     ),
     partitions_def=LOADS,
-    tags={"holdfast/writes-to": "ils"},
+    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
     description="The drops of a source and day, from the folder to the library system.",
 )
