@@ -12,7 +12,7 @@ task_default_queue = "default"
 # One run at a time and none in reserve: a run behind a long one would wait although another worker is free.
 worker_concurrency = 1
 worker_prefetch_multiplier = 1
-worker_disable_prefetch = broker_url.startswith("redis")  # RabbitMQ can't; see deploy/README.md
+worker_disable_prefetch = broker_url.startswith("redis")  # RabbitMQ can't: deploy/rabbitmq.conf
 
 # Early: why, is in dagster.yaml beside run_launcher.
 task_acks_late = False

@@ -28,6 +28,7 @@ from resources.embedded.services import dagster_storage_url
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOYED = ROOT / "deploy" / "celery"
 
+
 def _no_broker() -> str:
     if os.environ.get("HOLDFAST_BROKER_URL") or os.environ.get("HOLDFAST_REDIS_URL"):
         return ""
@@ -143,7 +144,9 @@ class Cluster:
         while not until():
             if time.monotonic() > end:
                 logs = {name: (self.logs / name).read_text()[-3000:] for name in self.processes}
-                pytest.fail(f"{what}: not after {seconds:.0f} s\n" + "\n".join(f"--- {k}\n{v}" for k, v in logs.items()))
+                pytest.fail(
+                    f"{what}: not after {seconds:.0f} s\n" + "\n".join(f"--- {k}\n{v}" for k, v in logs.items())
+                )
             time.sleep(0.2)
 
 
@@ -191,7 +194,11 @@ def test_a_load_goes_from_the_queue_of_its_job_to_a_worker_and_ends_well(
     worker = cluster.work("ils.sync.holdings")
 
     day = "2026-01-02"
-    partition = {"dagster/partition": f"{day}|ebooks", "dagster/partition/day": day, "dagster/partition/source": "ebooks"}
+    partition = {
+        "dagster/partition": f"{day}|ebooks",
+        "dagster/partition/day": day,
+        "dagster/partition/source": "ebooks",
+    }
     run_id = cluster.launch("catalogue_load", partition)
     cluster.wait("the run", lambda: instance.get_run_by_id(run_id).is_finished)
 
