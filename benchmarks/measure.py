@@ -1,7 +1,7 @@
 """What all benchmarks share: who takes part, rounds that alternate, medians, a table and a line of JSON a peer.
 
 Each measurement is a process of its own, so that its peak memory is its own. A Python contender times its work itself,
-without the start of Python and the imports, and prints `{"seconds", "count"}` last; a program is timed from outside, whole.
+without the start of Python and the imports, and ends with `report`; a program is timed from outside, whole.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 import platform
 import statistics
 import subprocess
-import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -83,7 +83,23 @@ def clock() -> Iterator[list[float]]:
 
 def report(seconds: float, count: int) -> None:
     """What a Python contender prints last."""
-    print(json.dumps({"seconds": seconds, "count": count}), flush=True)
+    print(json.dumps({"seconds": seconds, "count": count, "peak_mib": _peak_mib("self")}), flush=True)
+
+
+def _peak_mib(process: int | str) -> float:
+    """Most memory that a process has had (Linux; else 0). Not rusage: its figure begins with that of the process that
+    started it."""
+    line = next((each for each in _read(f"/proc/{process}/status").splitlines() if each.startswith("VmHWM")), "")
+    return int(line.split()[1]) / 1024 if line else 0.0
+
+
+def _watch(process: subprocess.Popen[bytes]) -> float:
+    """Peak of a program that does not say it itself, looked at until it ends."""
+    peak = 0.0
+    while process.poll() is None:
+        peak = max(peak, _peak_mib(process.pid))
+        time.sleep(0.005)
+    return peak
 
 
 def measure(contender: Contender) -> Sample:
@@ -92,30 +108,27 @@ def measure(contender: Contender) -> Sample:
     Raises:
         ContenderFailedError: it ended with an error, or said nothing.
     """
-    with (contender.output or Path(os.devnull)).open("wb") as file:
+    with (contender.output or Path(os.devnull)).open("wb") as output, tempfile.TemporaryFile() as complaints:
         begin = time.perf_counter()
         process = subprocess.Popen(
             contender.command,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
-            stdout=file if contender.whole else subprocess.PIPE,
-            stderr=subprocess.DEVNULL if contender.whole else None,  # a program may complain of every record
+            stdout=output if contender.whole else subprocess.PIPE,
+            stderr=complaints,
         )
-        said = process.stdout.read() if process.stdout else b""
-        # wait4 gives the peak of this child alone.
-        _, status, usage = os.wait4(process.pid, 0)
+        peak = _watch(process) if contender.whole else 0.0
+        said = process.communicate()[0] or b""
         took = time.perf_counter() - begin
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.stdout:
-            process.stdout.close()
-    if process.returncode:
-        raise ContenderFailedError(f"{contender.name} ended with {process.returncode}")
-    peak = usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
+        if process.returncode:
+            complaints.seek(0)
+            text = complaints.read().decode(errors="replace")[-2000:]
+            raise ContenderFailedError(f"{contender.name} ended with {process.returncode}: {text}")
     if contender.whole:
         return Sample(took, 0, peak)
     try:
         own = json.loads(said.splitlines()[-1])
-        return Sample(float(own["seconds"]), int(own["count"]), peak)
+        return Sample(float(own["seconds"]), int(own["count"]), float(own["peak_mib"]))
     except (IndexError, ValueError, KeyError, TypeError) as error:
         raise ContenderFailedError(f"{contender.name} did not say how long it took") from error
 
