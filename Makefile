@@ -8,6 +8,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test check stop lock bench docs clean
 .DEFAULT_GOAL := run
+bench: ARGS ?= --quick
 
 $(VENV)/.ready: requirements.lock
 	@echo "Setting up $(VENV) (once; a minute or so)"
@@ -33,6 +34,9 @@ check: $(VENV)/.ready  ## style, types, direction of imports
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench: $(VENV)/.ready  ## every benchmark beside its peers, in short (ARGS= for the long form)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lock: $(VENV)/.ready  ## pin the newest versions that fit pyproject.toml
 	@$(BIN)/uv pip compile -q --upgrade --universal -p 3.11 --group dev --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

@@ -8,6 +8,6 @@ CATALOGUE_LOAD = dg.define_asset_job(
     selection=dg.AssetSelection.assets(
         "harvested_marc", "normalized_records", "catalog_snapshot", "matched_records", "change_plan", "ils_commits"
     ),
-    tags={"holdfast/writes-to": "ils"},
+    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
     description="The drops of a source and day, from the folder to the library system.",
 )

@@ -6,6 +6,7 @@ Values are never logged; `describe` says only which are set.
 from __future__ import annotations
 
 import base64
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,18 @@ VARIABLES = (
     Variable(
         "HOLDFAST_ELASTICSEARCH_URL", "Elasticsearch; not set: search stays in PostgreSQL", True, ("http", "https")
     ),
+    Variable(
+        "HOLDFAST_BROKER_URL",
+        "broker of the Celery workers (deploy/celery); not set: runs are processes of this machine",
+        True,
+        ("amqp", "amqps", "redis", "rediss", "redis+socket"),
+    ),
+    Variable(
+        "HOLDFAST_RESULTS_URL",
+        "Redis where the workers say what became of a run; the broker's address if that is a Redis",
+        True,
+        ("redis", "rediss", "redis+socket"),
+    ),
     Variable("HOLDFAST_ILS_URL", "the library system's gateway", False, ("http", "https")),
     Variable("HOLDFAST_ILS_TENANT", "FOLIO tenant", False),
     Variable("HOLDFAST_ILS_USER", "user of the library system", False),
@@ -40,6 +53,9 @@ VARIABLES = (
     Variable("HOLDFAST_DAGSTER_ARTIFACTS", "folder of Dagster's artifacts; set likewise", False),
     Variable("HOLDFAST_DAGSTER_LOGS", "folder of the runs' output; set likewise", False),
 )
+
+# Read by the tests and the benchmarks alone; a shell that has it is no mistake.
+_OTHERS = {"HOLDFAST_TEST_DATA"}
 
 
 @dataclass(frozen=True)
@@ -76,7 +92,8 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     """
     environ = os.environ if environ is None else environ
     values = {v.name: environ.get(v.name, "") for v in VARIABLES}
-    faults: list[str] = []
+    known = values.keys() | _OTHERS
+    faults = [_unknown(name) for name in sorted(environ) if name.startswith("HOLDFAST_") and name not in known]
     for variable in VARIABLES:
         value = values[variable.name]
         if value and variable.schemes and urlsplit(value).scheme not in variable.schemes:
@@ -95,3 +112,10 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     if faults:
         raise SettingsError("\n".join(faults))
     return Environment(values)
+
+
+def _unknown(name: str) -> str:
+    names = [v.name for v in VARIABLES]
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.8)
+    hint = f"did you mean {near[0]}?" if near else f"unset it; those that are: {', '.join(names)}"
+    return f"{name}: no such variable is known; {hint}"

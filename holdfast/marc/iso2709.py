@@ -64,7 +64,15 @@ def _digits(matrix: Bytes) -> tuple[Ints, npt.NDArray[np.bool_]]:
 
 
 def _take(buffer: Bytes, start: Ints, width: int) -> Bytes:
-    return buffer[start[:, None] + np.arange(width)]
+    # Rows of a view are copied whole; an index of every byte would be eight times as large as the bytes.
+    return np.lib.stride_tricks.sliding_window_view(buffer, width)[start]
+
+
+def _count(found: npt.NDArray[np.bool_]) -> Ints:
+    """How many there are before each place, and in the last place all."""
+    counts = np.zeros(len(found) + 1, dtype=np.int32)
+    np.cumsum(found, out=counts[1:])
+    return counts
 
 
 def _find_spans(data: bytes, buffer: Bytes, last: bool) -> _Spans:
@@ -173,7 +181,7 @@ def _read_directories(buffer: Bytes, spans: _Spans) -> _Fields:
     fits = digits & (width >= 1) & (behind <= spans.end[index][owner] - 1)
     fits &= ((entries[:, :3] > 0x20) & (entries[:, :3] < 0x7F)).all(axis=1)
     safe_first, safe_behind = np.where(fits, first, 1), np.where(fits, behind, 1)
-    terminators = np.concatenate(([0], np.cumsum(buffer == _FT)))
+    terminators = _count(buffer == _FT)
     fits &= (buffer[safe_first - 1] == _FT) & (buffer[safe_behind - 1] == _FT)
     fits &= terminators[safe_behind] - terminators[safe_first] == 1
     for k in np.flatnonzero(~fits)[::-1].tolist():
@@ -276,10 +284,10 @@ def _check_encodings(
     special = np.flatnonzero((buffer >= 0x80) | (buffer == _ESCAPE)).astype(np.int64)
     if not len(special):
         return encoding, {}
-    owner = np.searchsorted(spans.start, special, side="right") - 1
     readable = spans.readable()
     legacy = np.zeros(len(spans), dtype=bool)
-    for record in np.unique(owner[owner >= 0]).tolist():
+    holds = np.searchsorted(special, spans.start) < np.searchsorted(special, spans.end)
+    for record in np.flatnonzero(holds).tolist():
         if not readable[record]:
             continue
         start, end = int(spans.start[record]), int(spans.end[record])
@@ -309,7 +317,7 @@ def _convert(
     data: bytes, buffer: Bytes, spans: _Spans, fields: _Fields, values: _Values, legacy: npt.NDArray[np.bool_]
 ) -> dict[int, str]:
     """Text of the values of legacy records that hold more than ASCII, by their index; rejects what can't be undone."""
-    special = np.concatenate(([0], np.cumsum((buffer >= 0x80) | (buffer == _ESCAPE))))
+    special = _count((buffer >= 0x80) | (buffer == _ESCAPE))
     wanted = legacy[fields.record[values.field]] & (special[values.end] > special[values.start])
     converted: dict[int, str] = {}
     for index in np.flatnonzero(wanted).tolist():
@@ -337,7 +345,7 @@ def _views(
     views[:, 0] = length
     short = length <= 12
     heads = _take(buffer, start, 12)
-    heads[np.arange(12)[None, :] >= length[:, None]] = 0
+    heads *= np.arange(12, dtype=np.int32) < length[:, None]
     words = heads.view(np.int32)
     views[short, 1:] = words[short]
     views[~short, 1] = words[~short, 0]

@@ -10,12 +10,14 @@ a space; this one never does.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from pymarc.marc8_mapping import CODESETS, ODD_MAP
 
 _ASCII, _ANSEL, _EACC = 0x42, 0x45, 0x31
 _ESCAPE = 0x1B
+_PLAIN = re.compile(rb"[\x20-\x7E]+")  # a run in the set ASCII, where each code is its character's
 
 # (character, combining?) by code; code by (character, combining?). EACC has codes that share a character: the lowest one
 # is what the character encodes back to, so text with another one can't be undone.
@@ -104,6 +106,13 @@ def decode_marc8(data: bytes) -> str:
             graphic[target] = charset
             position += length
             continue
+        run = _PLAIN.match(data, position) if graphic[0] == _ASCII else None
+        if run:
+            plain = run[0].decode("ascii")
+            text += [plain[0], *waiting, plain[1:]]
+            waiting.clear()
+            position = run.end()
+            continue
         if byte < 0x20:
             text.append(chr(byte))
             position += 1
@@ -138,6 +147,7 @@ def decode_marc8(data: bytes) -> str:
             waiting.clear()
     if waiting:
         raise Marc8Error("a combining mark without a letter", end - 1)
-    if not _UNSTABLE.isdisjoint(text):
-        return "".join(text)  # normalizing would turn these into characters with another code
-    return unicodedata.normalize("NFC", "".join(text))
+    whole = "".join(text)
+    if not _UNSTABLE.isdisjoint(whole):
+        return whole  # normalizing would turn these into characters with another code
+    return unicodedata.normalize("NFC", whole)

@@ -46,7 +46,7 @@ class MaskingRules:
 
     def expression(self) -> pl.Expr:
         """The same question for the rows of a frame of the shape `marc.SUBFIELDS`."""
-        answer = pl.lit(False)
+        answer = pl.col("tag").is_null()  # never; a literal alone is no predicate of a large frame for Polars
         for spec in self.fields:
             match = pl.col("tag").str.contains("^" + spec[:3].replace("X", ".") + "$")
             if len(spec) > 3:

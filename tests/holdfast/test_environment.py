@@ -31,6 +31,8 @@ def test_a_variable_that_is_needed_says_what_it_is_and_what_sets_it() -> None:
         ("HOLDFAST_POSTGRES_URL", "mysql://u:hidden@h/d", "must start with postgresql:// or postgres://"),
         ("HOLDFAST_REDIS_URL", "http://:hidden@h", "must start with redis:// or rediss:// or unix://"),
         ("HOLDFAST_ELASTICSEARCH_URL", "hidden", "must start with http:// or https://"),
+        ("HOLDFAST_BROKER_URL", "unix:///hidden", "or redis:// or rediss:// or redis+socket://"),
+        ("HOLDFAST_RESULTS_URL", "amqp://hidden", "must start with redis:// or rediss://"),
         ("HOLDFAST_ILS_URL", "ftp://hidden", "must start with http:// or https://"),
         ("HOLDFAST_MASKING_SALT", "hidden", "found 6 characters; 16 at least"),
         ("HOLDFAST_VAULT_KEY", "hidden!", "base64 of exactly 32 bytes"),
@@ -46,16 +48,37 @@ def test_a_wrong_form_is_named_by_its_variable_and_what_is_allowed_without_the_v
     assert "hidden" not in str(caught.value) and value not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("HOLDFAST_REDIS_URI", "did you mean HOLDFAST_REDIS_URL?"),
+        ("HOLDFAST_MASKING_SLAT", "did you mean HOLDFAST_MASKING_SALT?"),
+        ("HOLDFAST_COFFEE_TEMPERATURE", "unset it; those that are: HOLDFAST_CONFIG, HOLDFAST_VAR, "),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_named_with_the_one_that_may_be_meant(name: str, says: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_environment({name: "hidden"})
+    assert str(caught.value).startswith(f"{name}: no such variable is known") and says in str(caught.value)
+    assert "hidden" not in str(caught.value)
+
+
+def test_the_variable_of_the_tests_and_those_of_others_are_left_alone() -> None:
+    read_environment({"HOLDFAST_TEST_DATA": "/data", "HOLDFASTER": "x", "holdfast_x": "y"})
+
+
 def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
-        read_environment({"HOLDFAST_REDIS_URL": "x", "HOLDFAST_MASKING_SALT": "x"})
-    assert len(str(caught.value).splitlines()) == 2
+        read_environment({"HOLDFAST_REDIS_URL": "x", "HOLDFAST_MASKING_SALT": "x", "HOLDFAST_X": "x"})
+    assert len(str(caught.value).splitlines()) == 3
 
 
 def test_a_right_environment_is_taken() -> None:
     right = {
         "HOLDFAST_POSTGRES_URL": "postgresql://u@/d?host=/s",
         "HOLDFAST_REDIS_URL": "unix:///s/redis.sock?db=0",
+        "HOLDFAST_BROKER_URL": "amqp://u:p@h:5672//",
+        "HOLDFAST_RESULTS_URL": "redis+socket:///s/redis.sock?virtual_host=1",
         "HOLDFAST_MASKING_SALT": "s" * 16,
         "HOLDFAST_VAULT_KEY": KEY,
     }

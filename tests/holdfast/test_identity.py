@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.identity import correlation_id, fingerprint, idempotency_key, named_parts
+from holdfast.identity import NAMESPACE, correlation_id, fingerprint, idempotency_key, named_parts
 
 names = st.from_regex(r"[a-z_]{1,8}", fullmatch=True)
 parts = st.dictionaries(names, st.text(max_size=20), max_size=4)
@@ -51,7 +51,8 @@ def test_a_correlation_id_is_a_uuid_5_and_the_same_in_every_replay(
     source: str, window: str, number: int, digest: str
 ) -> None:
     found = correlation_id(source, window, number, digest)
-    assert uuid.UUID(found).version == 5
+    parts = named_parts(source=source, window=window, record_number=number, fingerprint=digest)
+    assert found == str(uuid.uuid5(NAMESPACE, parts.decode())) and uuid.UUID(found).version == 5
     assert found == correlation_id(source, window, number, digest)
     assert found != correlation_id(source, window, number + 1, digest)
 

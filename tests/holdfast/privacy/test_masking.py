@@ -90,3 +90,10 @@ def test_what_is_masked_by_bytes_is_what_the_rules_say_of_the_columns(fields) ->
 )
 def test_rules_name_fields_subfields_and_ranges(spec, tag, code, masked) -> None:
     assert MaskingRules((spec,)).masks(tag, " ", code) is masked
+
+
+@pytest.mark.parametrize("rows", [0, 1, 50_000])
+def test_without_rules_nothing_is_masked_however_many_rows_there_are(rows: int) -> None:
+    columns = {name: ["852" if name == "tag" else "0"] * rows for name in ("tag", "ind1", "code")}
+    frame = pl.DataFrame(columns, schema=dict.fromkeys(columns, pl.String))
+    assert frame.filter(MaskingRules(()).expression()).height == 0
