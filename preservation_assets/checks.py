@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+
 import dagster as dg
 
 from holdfast.outcomes import Conservation
+from preservation_assets.partitions import BATCHES
+
+# A check of its own for each partition is a preview in Dagster; without it the last run of any partition stands for all.
+warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
 
 CONSERVATION = "every_page_has_one_outcome"
 ACCEPTED = "manifest_accepted"
@@ -14,6 +20,7 @@ def conservation_spec(asset: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         CONSERVATION,
         asset=asset,
+        partitions_def=BATCHES,
         blocking=True,
         description="Pages of the manifest and files beyond it = committed + quarantined + duplicate.",
     )
@@ -32,6 +39,7 @@ def accepted_spec(asset: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         ACCEPTED,
         asset=asset,
+        partitions_def=BATCHES,
         description="The manifest is there, follows its schema, and the drop's name is a batch name.",
     )
 

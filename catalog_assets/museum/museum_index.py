@@ -57,9 +57,12 @@ def withdrawals_result(switch: Switch) -> dg.AssetCheckResult:
     kinds={"postgres", "elasticsearch"},
     code_version="1",
     check_specs=[
-        conservation_spec(ASSET),
+        conservation_spec(ASSET, EXPORTS),
         dg.AssetCheckSpec(
-            WITHDRAWALS, asset=ASSET, description="No more vanished objects than one export may take away."
+            WITHDRAWALS,
+            asset=ASSET,
+            partitions_def=EXPORTS,
+            description="No more vanished objects than one export may take away.",
         ),
     ],
     description="The public search of the collection; a row an object. Only objects whose content changed are written; "

@@ -46,7 +46,7 @@ def write_batches(lake: Lake, partition: str, batches: Iterator[Batch]) -> Conse
     owners=["team:museum"],
     kinds={"polars", "parquet"},
     code_version="1",
-    check_specs=[conservation_spec(ASSET)],
+    check_specs=[conservation_spec(ASSET, EXPORTS)],
     description="Objects of the export as Dublin Core; a row an object. CSV by the mapping in holdfast.toml, LIDO 1.0 "
     "and 1.1 by its crosswalk. What can't be read or breaks a rule is in quarantine; the rest goes on.",
 )
