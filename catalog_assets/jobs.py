@@ -2,15 +2,12 @@
 
 import dagster as dg
 
-from catalog_assets.partitions import LOADS
-
 # Runs of one ILS go one after the other (dagster.yaml, tag_concurrency_limits): each must see what the one before wrote.
 CATALOGUE_LOAD = dg.define_asset_job(
     "catalogue_load",
     selection=dg.AssetSelection.assets(
         "harvested_marc", "normalized_records", "catalog_snapshot", "matched_records", "change_plan", "ils_commits"
     ),
-    partitions_def=LOADS,
     tags={"holdfast/writes-to": "ils"},
     description="The drops of a source and day, from the folder to the library system.",
 )

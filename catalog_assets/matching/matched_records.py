@@ -51,7 +51,7 @@ def matched_records(
         writer.write("versions", versions.join(targets, on="target", how="semi").collect())
         writer.write("state", lake.read("catalog_snapshot", table="state"))
     Quarantine(postgres, "catalogue").replace(
-        "matched_records", partition, collisions(matched, records), run_id=context.run_id
+        "matched_records", partition, collisions(matched, records), run_id=context.run.run_id
     )
     counts = dict(matched.drop_nulls("verdict").group_by("verdict").len().sort("verdict").iter_rows())
     return dg.MaterializeResult(
