@@ -15,9 +15,7 @@ from typing import NamedTuple
 import dagster as dg
 
 from holdfast.settings import Settings
-
-# Names that transfer programs give to what they have not finished.
-UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
+from resources.vault.drops import is_unfinished, shown_name
 
 
 class Listed(NamedTuple):
@@ -56,9 +54,10 @@ def plan_drops(
             if seen.get(f"{f.source}/{f.name}") != (f.size, f.changed_ns)
             or now_ns - f.changed_ns < still_seconds[source] * 1e9
         ]
-        unfinished = [f.name for f in files if f.name.lower().endswith(UNFINISHED)]
+        unfinished = [f.name for f in files if is_unfinished(f.name)]
         if unfinished or restless:
-            waiting.append(f"{source} {day}: waits for {', '.join(sorted({*unfinished, *restless})[:5])}")
+            names = ", ".join(shown_name(name) for name in sorted({*unfinished, *restless})[:5])
+            waiting.append(f"{source} {day}: waits for {names}")
         else:
             ready.append(Window(source, day, tuple(sorted(f.name for f in files))))
     return ready, waiting
@@ -70,8 +69,8 @@ def list_drops(settings: Settings) -> list[Listed]:
     for name, source in settings.sources.items():
         folder = settings.drops / name
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            unfinished = path.name.lower().endswith(UNFINISHED)
-            if path.is_file() and not path.name.startswith(".") and (unfinished or path.match(source.pattern)):
+            wanted = is_unfinished(path.name) or path.match(source.pattern)
+            if path.is_file() and not path.name.startswith(".") and wanted:
                 stat = path.stat()
                 day = dt.datetime.fromtimestamp(stat.st_mtime, zone).date().isoformat()
                 found.append(Listed(name, path.name, day, stat.st_size, stat.st_mtime_ns))
