@@ -38,8 +38,9 @@ def matched_records(
 ) -> dg.MaterializeResult:
     (source, _), partition = load_of(context), context.partition_key
     records = lake.read("normalized_records", partition)
+    state = lake.read("catalog_snapshot", table="state")
     matched = match(records, lake.read("catalog_snapshot"), SETTINGS.sources[source].match)
-    matched = mark_seen(matched, records, ledger, idempotency_filter, source, partition)
+    matched = mark_seen(matched, records, ledger, idempotency_filter, state["ils"][0], source, partition)
     targets = matched.filter(pl.col("verdict").is_in(["update", "unchanged"])).select("target").unique().lazy()
     with lake.replace("matched_records", partition) as writer:
         writer.write("rows", matched)
@@ -49,7 +50,7 @@ def matched_records(
         writer.write("live_fields", live.collect(engine="streaming"))
         versions = lake.scan("catalog_snapshot").select(pl.col("instance_id").alias("target"), "version")
         writer.write("versions", versions.join(targets, on="target", how="semi").collect())
-        writer.write("state", lake.read("catalog_snapshot", table="state"))
+        writer.write("state", state)
     Quarantine(postgres, "catalogue").replace(
         "matched_records", partition, collisions(matched, records), run_id=context.run.run_id
     )

@@ -46,7 +46,7 @@ def ils_commits(
     load, settings = Load(ils.name, source, partition, context.run.run_id), SETTINGS.sources[source]
     budget, chunk = SETTINGS.budget_of(source), SETTINGS.ils.chunk_records
     applied = apply_window(lake, partition, ils, ledger, load, settings, budget, RULES, salt, chunk)
-    remember(ledger, idempotency_filter, source, partition)
+    remember(ledger, idempotency_filter, ils.name, source, partition)
     plan = lake.read("change_plan", partition)
     rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)
     with lake.replace("ils_commits", partition) as writer:

@@ -62,10 +62,11 @@ class Committer:
             chunk = units[at : at + self._chunk]
             states = self._ledger.prepare(self._load, chunk, contents)
             for unit in chunk:
-                if states[unit.idempotency_key] in ("acknowledged", "rolled_back"):
-                    yield Written(unit.idempotency_key, states[unit.idempotency_key], answer="settled before")
-            doubtful = {key for key, state in states.items() if state == "sent"}
-            todo = [unit for unit in chunk if states[unit.idempotency_key] in ("prepared", "sent")]
+                state = states[unit.idempotency_key].state
+                if state in ("acknowledged", "rolled_back"):
+                    yield Written(unit.idempotency_key, state, answer="settled before")
+            doubtful = {key for key, each in states.items() if each.doubtful}
+            todo = [unit for unit in chunk if states[unit.idempotency_key].state in ("prepared", "sent")]
             yield from self._write(todo, doubtful)
 
     def _write(self, units: list[Unit], doubtful: set[str]) -> list[Written]:
@@ -79,7 +80,7 @@ class Committer:
                 if reading
                 else {}
             )
-            self._ledger.send({each.idempotency_key: self._image(live.get(each.target), each) for each in units})
+            self._ledger.send(self._load.ils, {each.idempotency_key: self._image(live.get(each.target), each) for each in units})
             try:
                 written = self._ils.write(units, live)
             except InDoubtError as error:
@@ -87,7 +88,7 @@ class Committer:
                 doubtful = {each.idempotency_key for each in units}
                 self._sleep(min(0.2 * 2**attempt, 10))
                 continue
-            self._ledger.settle(written)
+            self._ledger.settle(self._load.ils, written)
             for unit, each in zip(sorted(units, key=_key), sorted(written, key=_key), strict=True):
                 log.info("record %d %s %s, correlation %s", unit.record, unit.action, each.state, unit.correlation_id)
             return written
