@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from demo.samples.seed import seed_store
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -55,6 +57,10 @@ class DemoIls:
 
     def reset(self) -> None:
         self._http.post("/_demo/reset").raise_for_status()
+
+    def seed(self) -> None:
+        """The sample catalogue."""
+        seed_store(self._folder / "ils.sqlite")
 
     def fault(self, kind: str, method: str = "", path: str = "/", **more: Any) -> None:
         rule = {"kind": kind, "match": {"method": method, "path_prefix": path}, **more}

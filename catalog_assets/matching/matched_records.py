@@ -48,7 +48,7 @@ def matched_records(
             targets, left_on="instance_id", right_on="target", how="semi"
         )
         writer.write("live_fields", live.collect(engine="streaming"))
-        versions = lake.scan("catalog_snapshot").select(pl.col("instance_id").alias("target"), "version")
+        versions = lake.scan("catalog_snapshot").select(pl.col("instance_id").alias("target"), "version", "source_id")
         writer.write("versions", versions.join(targets, on="target", how="semi").collect())
         writer.write("state", state)
     Quarantine(postgres, "catalogue").replace(

@@ -48,6 +48,7 @@ class Unit:
     action: str  # 'create', 'update' or 'suppress'
     target: str
     version: int  # that the plan saw; 0 for a new record
+    source_id: str = ""  # the MARC record's version that the plan saw; '' for a new record
     deletes: Fields = field(default_factory=list)
     adds: Fields = field(default_factory=list)
 

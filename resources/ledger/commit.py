@@ -80,7 +80,9 @@ class Committer:
                 if reading
                 else {}
             )
-            self._ledger.send(self._load.ils, {each.idempotency_key: self._image(live.get(each.target), each) for each in units})
+            self._ledger.send(
+                self._load.ils, {each.idempotency_key: self._image(live.get(each.target), each) for each in units}
+            )
             try:
                 written = self._ils.write(units, live)
             except InDoubtError as error:
