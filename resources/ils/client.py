@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from holdfast.identity import NAMESPACE
 
 Fields = list[tuple[str, str]]  # (tag, text) as in holdfast.catalogue.fields
 
@@ -61,6 +64,11 @@ class Written:
     state: str
     version: int = 0
     answer: str = ""
+
+
+def source_record_id(idempotency_key: str) -> str:
+    """Id of the MARC record's version that this change writes: the same in every attempt."""
+    return str(uuid.uuid5(NAMESPACE, f"source-record:{idempotency_key}"))
 
 
 class Ils(Protocol):

@@ -24,7 +24,16 @@ import orjson
 from holdfast.catalogue.fields import from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
 from holdfast.identity import NAMESPACE
-from resources.ils.client import Fields, IlsDownError, InDoubtError, LiveRecord, RefusedError, Unit, Written
+from resources.ils.client import (
+    Fields,
+    IlsDownError,
+    InDoubtError,
+    LiveRecord,
+    RefusedError,
+    Unit,
+    Written,
+    source_record_id,
+)
 from resources.ils.instance import derive_instance
 
 log = logging.getLogger("holdfast.ils")
@@ -37,11 +46,6 @@ _SOURCE_RECORDS = "/source-storage/source-records"
 _PAGE = 500
 # What the server sets by itself and takes no part in a comparison.
 _SERVERS_OWN = {"_version", "metadata", "hrid", "id", "matchKey", "statusUpdatedDate", "complete_updated_date"}
-
-
-def source_record_id(unit: Unit) -> str:
-    """Id of the MARC record's version that this unit writes: the same in every attempt."""
-    return str(uuid.uuid5(NAMESPACE, f"source-record:{unit.idempotency_key}"))
 
 
 class FolioClient:
@@ -239,7 +243,7 @@ class FolioClient:
         ready: list[tuple[Unit, LiveRecord | None, Fields]] = []
         for unit in units:
             now = live.get(unit.target)
-            if now is not None and now.source_id == source_record_id(unit):
+            if now is not None and now.source_id == source_record_id(unit.idempotency_key):
                 settled.append(Written(unit.idempotency_key, "acknowledged", now.version, "found written"))
                 continue
             try:
@@ -375,7 +379,7 @@ class FolioClient:
     def _source_record(
         self, unit: Unit, now: LiveRecord | None, after: Fields, snapshot: str, hrid: str
     ) -> dict[str, Any]:
-        record_id = source_record_id(unit)
+        record_id = source_record_id(unit.idempotency_key)
         matched, generation = record_id, 0
         if now is not None and now.source_id:
             # Lists do not name matched id and generation, which a new version needs: one read a changed record.

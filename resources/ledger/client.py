@@ -118,6 +118,25 @@ class Ledger:
             )
             return [(row["correlation_id"], row["content_sha256"]) for row in found]
 
+    def in_doubt(self, ils: str, source: str, partition: str) -> list[str]:
+        """Keys of the window that were sent and never settled: whoever sent them died."""
+        with self._postgres.transaction() as connection:
+            found = connection.execute(
+                "SELECT idempotency_key FROM ledger WHERE ils = %s AND source = %s AND partition = %s AND state = 'sent'",
+                [ils, source, partition],
+            )
+            return [row["idempotency_key"] for row in found]
+
+    def conflicted_since(self, ils: str, since: str) -> list[str]:
+        """Live records that were not as planned when they were to be written, at or after that moment."""
+        with self._postgres.transaction() as connection:
+            found = connection.execute(
+                "SELECT DISTINCT target FROM ledger "
+                "WHERE ils = %s AND state = 'conflicted' AND settled_at >= %s::timestamptz ORDER BY target",
+                [ils, since],
+            )
+            return [row["target"] for row in found]
+
     def acknowledged(self, ils: str, correlation_ids: Sequence[str]) -> dict[tuple[str, str], dict[str, Any]]:
         """(correlation id, content) → row, of those that are written."""
         with self._postgres.transaction() as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from resources.ils.client import Written, source_record_id
 from resources.ledger.client import Ledger
 from resources.redis.filter import IdempotencyFilter
 
@@ -47,6 +48,18 @@ def mark_seen(
     )
     rows = matched.join(known, on="correlation_id", how="left", maintain_order="left")
     return rows.with_columns(pl.coalesce("seen", "verdict").alias("verdict")).drop("seen")
+
+
+def settle_doubts(ledger: Ledger, ils: str, source: str, partition: str, snapshot: pl.DataFrame) -> int:
+    """Acknowledge what a run that died had sent, where the catalogue has it; how many. What is not settled here and is
+    planned again is read again before it is written."""
+    keys = {source_record_id(key): key for key in ledger.in_doubt(ils, source, partition)}
+    if not keys:
+        return 0
+    found = snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version")
+    written = [Written(keys[each], "acknowledged", version, "found written") for each, version in found.iter_rows()]
+    ledger.settle(ils, written)
+    return len(written)
 
 
 def _window(ils: str, source: str, partition: str) -> str:
