@@ -116,10 +116,19 @@ def fine(source: str = "ebooks", only: tuple[str, ...] = ALL) -> Loaded:
     return loaded
 
 
-def start_load(source: str = "ebooks") -> subprocess.Popen[bytes]:
-    """The job in a process of its own, to be killed; it ends with 0 where the run succeeds."""
+def start_load(source: str = "ebooks", *, chunk_records: int = 5, before: str = "") -> subprocess.Popen[bytes]:
+    """The job in a process of its own, to be killed; it ends with 0 where the run succeeds. `before` is run first."""
+    config = SETTINGS.var / "holdfast.toml"
+    config.parent.mkdir(parents=True, exist_ok=True)
+    config.write_text((ROOT / "holdfast.toml").read_text() + f"\n[ils]\nchunk_records = {chunk_records}\n")
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from tests.catalogue_load import load; "
-        "loaded = load(sys.argv[2]); print(loaded.error, file=sys.stderr); sys.exit(not loaded.success)"
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{before}\nfrom tests.catalogue_load import load\n"
+        f"loaded = load({source!r})\nprint(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
     )
-    return subprocess.Popen([sys.executable, "-c", code, str(ROOT), source], cwd=ROOT)
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "HOLDFAST_CONFIG": str(config)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
