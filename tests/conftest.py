@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,8 @@ import pytest
 import redis
 
 from resources.embedded.services import Services, start, stop
+from resources.ils.folio import FolioClient
+from resources.ledger.commit import Committer
 from resources.postgres.client import Postgres
 from tests.demo_ils import DemoIls
 
@@ -168,6 +171,17 @@ def library(demo_ils: DemoIls, database_url: str, redis_url: str, monkeypatch: p
     with contextlib.closing(redis.Redis.from_url(redis_url)) as client:
         for key in client.scan_iter("holdfast:*"):
             client.delete(key)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits between attempts waits hundredths of a second."""
+
+    def shorter(seconds: float) -> None:
+        time.sleep(min(seconds, 0.02))
+
+    for waiting in (FolioClient.__init__, Committer.__init__):
+        monkeypatch.setitem(waiting.__kwdefaults__, "sleep", shorter)
 
 
 def point_at(ils: DemoIls, monkeypatch: pytest.MonkeyPatch) -> None:

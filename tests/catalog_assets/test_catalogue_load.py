@@ -414,10 +414,10 @@ def test_every_malformed_file_goes_through_the_whole_load(library: DemoIls, data
 # ---- what is away -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("hurried")
 def test_an_ils_that_is_not_there_fails_the_run_with_a_message_and_the_next_run_heals(
     library: DemoIls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("time.sleep", lambda _: None)
     drop(books(2))
     monkeypatch.setenv("HOLDFAST_ILS_URL", "http://127.0.0.1:9")
     away = load()
