@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import psycopg
+
 from resources.ils.client import Unit, Written
-from resources.postgres.client import Postgres
+from resources.postgres.client import Connection, Postgres
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,14 @@ class WriterBusyError(RuntimeError):
     """Another run is writing to this library system."""
 
 
+class WriterLostError(RuntimeError):
+    """The connection that holds the writer's lock is gone, so another run may be writing by now."""
+
+
 class Ledger:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
+        self._lock: Connection | None = None
 
     @contextmanager
     def writing(self, ils: str) -> Iterator[None]:
@@ -54,7 +61,21 @@ class Ledger:
             ).fetchone()
             if not row or not row["mine"]:
                 raise WriterBusyError(f"another run is writing to {ils}; materialize ils_commits again when it is done")
-            yield
+            self._lock = connection
+            try:
+                yield
+            finally:
+                self._lock = None
+
+    def _still_writing(self) -> None:
+        try:
+            if self._lock is not None:
+                self._lock.execute("SELECT 1")
+        except psycopg.OperationalError as error:
+            raise WriterLostError(
+                "the connection to PostgreSQL that holds the writer's lock is gone, so nothing more was written; "
+                "materialize ils_commits again"
+            ) from error
 
     def prepare(self, load: Load, units: Sequence[Unit], contents: dict[str, str]) -> dict[str, Prepared]:
         """How each key stands, new ones `prepared`; what was refused before is prepared once more, what is settled stays."""
@@ -78,7 +99,12 @@ class Ledger:
             return {row["idempotency_key"]: Prepared(row["state"], row["attempts"] > 0) for row in found}
 
     def send(self, ils: str, images: dict[str, list[tuple[str, str]] | None]) -> None:
-        """From now on these keys may be written; `images` are the (masked) fields before, None for new records."""
+        """From now on these keys may be written; `images` are the (masked) fields before, None for new records.
+
+        Raises:
+            WriterLostError: the lock of `writing` was lost meanwhile; none of them may be written.
+        """
+        self._still_writing()
         rows = [[json.dumps(image) if image is not None else None, ils, key] for key, image in images.items()]
         with self._postgres.transaction() as connection, connection.cursor() as cursor:
             cursor.executemany(

@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from holdfast.privacy.masking import MaskingRules
 from resources.ils.client import IlsDownError, InDoubtError, LiveRecord, Unit, Written, source_record_id
-from resources.ledger.client import Ledger, Load, WriterBusyError
+from resources.ledger.client import Ledger, Load, WriterBusyError, WriterLostError
 from resources.ledger.commit import Committer, mask_fields
 from resources.postgres.client import Postgres
 from tests.conftest import SALT
@@ -161,6 +161,24 @@ def test_one_writer_at_a_time_and_a_dead_one_is_out_of_the_way(postgres: Postgre
             pass
         with Ledger(other).writing("folio:other"):
             pass
+    with Ledger(other).writing("folio:test"):
+        pass
+    other.close()
+
+
+def test_a_writer_that_lost_its_lock_writes_nothing_more(postgres: Postgres, database_url: str) -> None:
+    catalogue, ledger, other = Catalogue(), Ledger(postgres), Postgres(database_url)
+    units = [unit(n) for n in range(4)]
+    with pytest.raises(WriterLostError, match="materialize ils_commits again"), ledger.writing("folio:test"):
+        writing = committer(catalogue, ledger).commit(units, contents(units))
+        next(writing)
+        with other.transaction() as connection:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND database = "
+                "(SELECT oid FROM pg_database WHERE datname = current_database())"
+            )
+        list(writing)
+    assert set(catalogue.written) == {"k0", "k1"}
     with Ledger(other).writing("folio:test"):
         pass
     other.close()
