@@ -15,9 +15,7 @@ from typing import NamedTuple
 import dagster as dg
 
 from holdfast.settings import Settings
-
-# Names that transfer programs give to what they have not finished.
-UNFINISHED = (".part", ".partial", ".filepart", ".tmp", ".crdownload")
+from resources.vault.drops import is_unfinished, shown_name
 
 
 class Listed(NamedTuple):
@@ -42,23 +40,39 @@ Seen = dict[str, tuple[int, int]]  # source/name → (size, time of last change)
 
 
 def plan_drops(
-    seen: Seen, listing: Iterable[Listed], now_ns: int, still_seconds: dict[str, float]
+    seen: Seen,
+    listing: Iterable[Listed],
+    now_ns: int,
+    still_seconds: dict[str, float],
+    days: tuple[str, str] = ("", "9999-12-31"),
 ) -> tuple[list[Window], list[str]]:
-    """Windows whose files all look as at the tick before and have not changed for `still_seconds`, and what waits."""
+    """Windows whose files all look as at the tick before and have not changed for `still_seconds`, and what waits.
+
+    `days`: the first and the last day that is a partition. A file of another day waits for a person: programs that copy a
+    file with its old date are many, and a run of a partition that there is not would stop the whole tick.
+    """
     windows: dict[tuple[str, str], list[Listed]] = {}
     for each in listing:
         windows.setdefault((each.source, each.day), []).append(each)
     ready, waiting = [], []
     for (source, day), files in sorted(windows.items()):
+        if not days[0] <= day <= days[1]:
+            names = ", ".join(shown_name(f.name) for f in files[:5])
+            waiting.append(
+                f"{source} {day}: not between {days[0]} and {days[1]}, so {names} will not be loaded: `touch` it, or set "
+                "partitions.first_day in holdfast.toml"
+            )
+            continue
         restless = [
             f.name
             for f in files
             if seen.get(f"{f.source}/{f.name}") != (f.size, f.changed_ns)
             or now_ns - f.changed_ns < still_seconds[source] * 1e9
         ]
-        unfinished = [f.name for f in files if f.name.lower().endswith(UNFINISHED)]
+        unfinished = [f.name for f in files if is_unfinished(f.name)]
         if unfinished or restless:
-            waiting.append(f"{source} {day}: waits for {', '.join(sorted({*unfinished, *restless})[:5])}")
+            names = ", ".join(shown_name(name) for name in sorted({*unfinished, *restless})[:5])
+            waiting.append(f"{source} {day}: waits for {names}")
         else:
             ready.append(Window(source, day, tuple(sorted(f.name for f in files))))
     return ready, waiting
@@ -70,8 +84,8 @@ def list_drops(settings: Settings) -> list[Listed]:
     for name, source in settings.sources.items():
         folder = settings.drops / name
         for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-            unfinished = path.name.lower().endswith(UNFINISHED)
-            if path.is_file() and not path.name.startswith(".") and (unfinished or path.match(source.pattern)):
+            wanted = is_unfinished(path.name) or path.match(source.pattern)
+            if path.is_file() and not path.name.startswith(".") and wanted:
                 stat = path.stat()
                 day = dt.datetime.fromtimestamp(stat.st_mtime, zone).date().isoformat()
                 found.append(Listed(name, path.name, day, stat.st_size, stat.st_mtime_ns))
@@ -100,7 +114,9 @@ def build_marc_drop_sensor(settings: Settings) -> dg.SensorDefinition:
         seen: Seen = {name: (size, changed) for name, (size, changed) in state["seen"].items()}
         listing = list_drops(settings)
         still = {name: source.still_seconds for name, source in settings.sources.items()}
-        ready, waiting = plan_drops(seen, listing, time.time_ns(), still)
+        today = dt.datetime.now(zoneinfo.ZoneInfo(settings.library.timezone)).date()
+        days = (settings.partitions.first_day.isoformat(), today.isoformat())
+        ready, waiting = plan_drops(seen, listing, time.time_ns(), still, days)
         now = {f"{f.source}/{f.name}": (f.size, f.changed_ns) for f in listing}
         requests, keys = [], {}
         for window in ready:

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +19,10 @@ import pytest
 import redis
 
 from resources.embedded.services import Services, start, stop
+from resources.ils.folio import FolioClient
+from resources.ledger.commit import Committer
 from resources.postgres.client import Postgres
+from tests.demo_ils import DemoIls
 
 ROOT = Path(__file__).resolve().parents[1]
 SALT = "the salt of the tests: keep nothing real under it"
@@ -139,6 +143,52 @@ def postgres(database_url: str) -> Iterator[Postgres]:
         yield client
     finally:
         client.close()
+
+
+@pytest.fixture(scope="session")
+def _demo_ils(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoIls]:
+    running = DemoIls(tmp_path_factory.mktemp("demo-ils"))
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+@pytest.fixture
+def demo_ils(_demo_ils: DemoIls) -> DemoIls:
+    """The session's demo ILS, empty and without faults. A test that kills it starts it again."""
+    _demo_ils.reset()
+    return _demo_ils
+
+
+@pytest.fixture
+def library(demo_ils: DemoIls, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoIls]:
+    """The environment of a library, an empty one: ILS, PostgreSQL and Redis; gives the ILS."""
+    monkeypatch.setenv("HOLDFAST_POSTGRES_URL", database_url)
+    monkeypatch.setenv("HOLDFAST_REDIS_URL", redis_url)
+    point_at(demo_ils, monkeypatch)
+    yield demo_ils
+    with contextlib.closing(redis.Redis.from_url(redis_url)) as client:
+        for key in client.scan_iter("holdfast:*"):
+            client.delete(key)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits between attempts waits hundredths of a second."""
+
+    def shorter(seconds: float) -> None:
+        time.sleep(min(seconds, 0.02))
+
+    for waiting in (FolioClient.__init__, Committer.__init__):
+        monkeypatch.setitem(waiting.__kwdefaults__, "sleep", shorter)
+
+
+def point_at(ils: DemoIls, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLDFAST_ILS_URL", ils.url)
+    monkeypatch.setenv("HOLDFAST_ILS_TENANT", "demo")
+    monkeypatch.setenv("HOLDFAST_ILS_USER", "demo")
+    monkeypatch.setenv("HOLDFAST_ILS_PASSWORD", "demo-secret")
 
 
 @contextlib.contextmanager

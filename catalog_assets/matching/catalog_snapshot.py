@@ -1,6 +1,7 @@
 """`catalog_snapshot`: the live catalogue as columns."""
 
 import datetime as dt
+from functools import partial
 
 import dagster as dg
 
@@ -12,6 +13,7 @@ from resources.ils.folio import FolioClient
 from resources.ils.snapshot import refresh_snapshot
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
+from resources.ledger.client import Ledger
 
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
 
@@ -27,9 +29,12 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
         "once a day."
     ),
 )
-def catalog_snapshot(lake: dg.ResourceParam[Lake], ils: dg.ResourceParam[FolioClient]) -> dg.MaterializeResult:
+def catalog_snapshot(
+    lake: dg.ResourceParam[Lake], ils: dg.ResourceParam[FolioClient], ledger: dg.ResourceParam[Ledger]
+) -> dg.MaterializeResult:
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
-    got = refresh_snapshot(lake, ils, RULES, salt, dt.datetime.now(dt.UTC))
+    now = dt.datetime.now(dt.UTC)
+    got = refresh_snapshot(lake, ils, RULES, salt, now, partial(ledger.conflicted_since, ils.name))
     return dg.MaterializeResult(
         metadata=table_metadata(got.records, RECORDS, read=got.read, whole=got.whole, watermark=got.watermark)
     )

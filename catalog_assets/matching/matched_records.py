@@ -10,7 +10,7 @@ from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
 from resources.ledger.client import Ledger
-from resources.ledger.seen import mark_seen
+from resources.ledger.seen import mark_seen, settle_doubts
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
@@ -38,8 +38,11 @@ def matched_records(
 ) -> dg.MaterializeResult:
     (source, _), partition = load_of(context), context.partition_key
     records = lake.read("normalized_records", partition)
-    matched = match(records, lake.read("catalog_snapshot"), SETTINGS.sources[source].match)
-    matched = mark_seen(matched, records, ledger, idempotency_filter, source, partition)
+    snapshot, state = lake.read("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
+    ils = state["ils"][0]
+    settle_doubts(ledger, ils, source, partition, snapshot)
+    matched = match(records, snapshot, SETTINGS.sources[source].match)
+    matched = mark_seen(matched, records, ledger, idempotency_filter, ils, source, partition)
     targets = matched.filter(pl.col("verdict").is_in(["update", "unchanged"])).select("target").unique().lazy()
     with lake.replace("matched_records", partition) as writer:
         writer.write("rows", matched)
@@ -47,11 +50,11 @@ def matched_records(
             targets, left_on="instance_id", right_on="target", how="semi"
         )
         writer.write("live_fields", live.collect(engine="streaming"))
-        versions = lake.scan("catalog_snapshot").select(pl.col("instance_id").alias("target"), "version")
+        versions = snapshot.lazy().select(pl.col("instance_id").alias("target"), "version", "source_id")
         writer.write("versions", versions.join(targets, on="target", how="semi").collect())
-        writer.write("state", lake.read("catalog_snapshot", table="state"))
+        writer.write("state", state)
     Quarantine(postgres, "catalogue").replace(
-        "matched_records", partition, collisions(matched, records), run_id=context.run_id
+        "matched_records", partition, collisions(matched, records), run_id=context.run.run_id
     )
     counts = dict(matched.drop_nulls("verdict").group_by("verdict").len().sort("verdict").iter_rows())
     return dg.MaterializeResult(

@@ -38,7 +38,7 @@ def harvested_marc(
 ) -> dg.MaterializeResult:
     source, day = load_of(context)
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
-    got = harvest_window(SETTINGS, lake, postgres, vault, source, day, RULES, salt, context.run_id)
+    got = harvest_window(SETTINGS, lake, postgres, vault, source, day, RULES, salt, context.run.run_id)
     return dg.MaterializeResult(
         metadata=table_metadata(
             got.records, INDEX, drops=got.drops, files=got.files, bytes=got.bytes, quarantined=got.rejected

@@ -43,17 +43,17 @@ def ils_commits(
 ) -> dg.MaterializeResult:
     (source, _), partition = load_of(context), context.partition_key
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
-    load, settings = Load(ils.name, source, partition, context.run_id), SETTINGS.sources[source]
+    load, settings = Load(ils.name, source, partition, context.run.run_id), SETTINGS.sources[source]
     budget, chunk = SETTINGS.budget_of(source), SETTINGS.ils.chunk_records
     applied = apply_window(lake, partition, ils, ledger, load, settings, budget, RULES, salt, chunk)
-    remember(ledger, idempotency_filter, source, partition)
+    remember(ledger, idempotency_filter, ils.name, source, partition)
     plan = lake.read("change_plan", partition)
     rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)
     with lake.replace("ils_commits", partition) as writer:
         writer.write("rows", rows)
     counted, quarantine = conservation(rows), Quarantine(postgres, "catalogue")
-    quarantine.replace("ils_commits", partition, refusals(applied, plan), run_id=context.run_id)
-    quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run_id)
+    quarantine.replace("ils_commits", partition, refusals(applied, plan), run_id=context.run.run_id)
+    quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run.run_id)
     return dg.MaterializeResult(
         metadata=table_metadata(rows.height, OUTCOMES, written_now=applied.now, **counted.outcomes),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],

@@ -38,7 +38,10 @@ def comparable_leader(leader: str) -> str:
 def field_texts(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
     """Frame of the shape FIELDS from subfields (shape marc.SUBFIELDS) and leaders (columns record, leader)."""
     data = subfields.lazy().with_columns(
-        pl.concat_str(pl.lit(DELIMITER), pl.col("code"), pl.col("value").fill_null("")).alias("piece"),
+        # A delimiter with no code behind it says nothing, and no system keeps it.
+        pl.when(pl.col("code") != "")
+        .then(pl.concat_str(pl.lit(DELIMITER), pl.col("code"), pl.col("value").fill_null("")))
+        .alias("piece"),
         pl.col("value").str.starts_with(PREFIX).fill_null(False).alias("masked"),
     )
     fields = (

@@ -55,11 +55,14 @@ def _numbered(fields: pl.DataFrame, protected: tuple[str, ...]) -> pl.DataFrame:
 def diff(live: pl.DataFrame, incoming: pl.DataFrame, protected: tuple[str, ...] = ()) -> pl.DataFrame:
     """Patches (shape PATCHES) that make the live fields the incoming ones; both have the shape fields.FIELDS.
 
-    A record without rows in the result would not change. 005 follows where something else changes.
+    A record without rows in the result would not change. 005 follows where something else changes. Where the incoming record
+    has a masked value in a tag, the live fields of that tag stay: one of them may be the same field, and it can't be told which.
     """
+    veiled = incoming.filter("masked").select("record", "tag").unique()
     before, after = _numbered(live, protected), _numbered(incoming, protected)
     same = ["record", "tag", "key", "nth"]
-    deletes = before.join(after, on=same, how="anti").with_columns(pl.lit("delete").alias("op"))
+    deletes = before.join(after, on=same, how="anti").join(veiled, on=["record", "tag"], how="anti")
+    deletes = deletes.with_columns(pl.lit("delete").alias("op"))
     adds = after.join(before, on=same, how="anti").with_columns(pl.lit("add").alias("op"))
     patches = pl.concat([deletes, adds]).select(PATCHES.names()).cast(PATCHES)
     touched = patches.select("record").unique()
@@ -76,7 +79,7 @@ def diff(live: pl.DataFrame, incoming: pl.DataFrame, protected: tuple[str, ...] 
 
 
 def additions(incoming: pl.DataFrame) -> pl.DataFrame:
-    """Patches that create the incoming records; masked values are left out, and fields that have nothing else."""
+    """Patches that create the incoming records, without the fields that have a masked value."""
     rows = incoming.filter(~pl.col("masked"))
     return rows.with_columns(pl.lit("add").alias("op")).select(PATCHES.names()).cast(PATCHES)
 

@@ -19,6 +19,7 @@ PLAN = pl.Schema(
         "action": pl.String,  # 'create', 'update' or 'suppress'
         "target": pl.String,  # instance id; of a new record the one that it will get
         "version": pl.Int64,  # of the live record that the patch is made against; 0 for a new one
+        "source_id": pl.String,  # and its MARC record's version; '' for a new one
         "title": pl.String,
         "evidence": pl.String,
         "added": pl.UInt32,  # subfields
@@ -73,7 +74,7 @@ def plan_part(
         todo: as `to_plan` returns it.
         subfields: shape marc.SUBFIELDS, of these records at least.
         live_fields: shape snapshot.FIELDS, of their targets at least.
-        versions: columns target, version.
+        versions: columns target, version, source_id.
         protected: tags that stay as they are in the live record.
     """
     theirs = field_texts(
@@ -120,6 +121,7 @@ def _with_keys(rows: pl.DataFrame) -> pl.DataFrame:
         pl.Series("idempotency_key", keys, dtype=pl.String),
         pl.Series("target", targets, dtype=pl.String),
         pl.col("version").fill_null(0),
+        pl.col("source_id").fill_null(""),
         pl.col("added", "removed", "changed").fill_null(0),
     ).select([pl.col(name).cast(dtype) for name, dtype in PLAN.items()])
 

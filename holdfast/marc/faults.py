@@ -59,6 +59,11 @@ FAULTS: dict[str, Fault] = {
         "MARC 21 Record Structure: a subfield code is one ASCII graphic character",
         "a delimiter 0x1F stands in front of something that is no code, mostly text cut by a bad conversion; mend the field",
     ),
+    "marc.masked_too_long": Fault(
+        "ISO 2709 §4.3.1 and §4.4: with its masked values replaced, too, a record has 99,999 bytes and a field 9,999 at most",
+        "masked values are replaced by tokens of 68 characters, and the record has no room for them; take the fields with "
+        "so many private values out of the record, or load them apart",
+    ),
     "marc.encoding": Fault(
         "MARC 21 Specifications, character sets: leader/09 'a' is UTF-8, blank is MARC-8",
         "the bytes are not in the encoding that the record declares; have it exported in UTF-8, or convert it knowing the "

@@ -12,7 +12,7 @@ from holdfast.marc.faults import rejection_of
 from holdfast.marc.frames import RECORDS
 from holdfast.marc.iso2709 import FILLER, read_columns
 from holdfast.outcomes import Rejection, sha256_hex
-from holdfast.privacy.masking import MaskingRules, mask_record
+from holdfast.privacy.masking import MaskedTooLongError, MaskingRules, mask_record
 
 INDEX = pl.Schema(
     [
@@ -60,6 +60,7 @@ def index_drop(
             pl.lit(name).alias("file"), pl.col("masked_values").fill_null(0)
         )
         raw: list[bytes | None] = []
+        too_long: dict[int, str] = {}
         rejections: list[Rejection] = []
         rest, position = bytearray(), 0
         for row in records.iter_rows(named=True):
@@ -67,12 +68,18 @@ def index_drop(
             data = block.data[start : start + row["length"]]
             rest += block.data[position:start]
             position = start + row["length"]
-            if row["fault"] is not None:
-                rejections.append(rejection_of(row, name, data))
-                raw.append(None)
-            else:
-                raw.append(mask_record(data, rules, salt) if row["masked_values"] else data)
+            if row["fault"] is None:
+                try:
+                    raw.append(mask_record(data, rules, salt) if row["masked_values"] else data)
+                    continue
+                except MaskedTooLongError as error:
+                    row |= {"fault": "marc.masked_too_long", "fault_byte": row["offset"], "fault_detail": str(error)}
+                    too_long[row["record"]] = str(error)
+            rejections.append(rejection_of(row, name, data))
+            raw.append(None)
         rest += block.data[position:]
+        if too_long:
+            records = _rejected(records, too_long)
         index = records.with_columns(pl.Series("raw", raw, dtype=pl.Binary)).select(INDEX.names()).cast(INDEX)
         if index.height or rest:
             yield Indexed(index, rejections, len(rest.translate(None, FILLER)))
@@ -80,6 +87,19 @@ def index_drop(
     if next_record == first_record:
         empty = empty_file(name, first_record)
         yield Indexed(empty, [rejection_of(empty.row(0, named=True), name)], 0)
+
+
+def _rejected(records: pl.DataFrame, too_long: dict[int, str]) -> pl.DataFrame:
+    """The rows with the fault of those that masking made too long; `too_long`: record → detail."""
+    struck = pl.col("record").is_in(list(too_long))
+    faults = {
+        "fault": pl.lit("marc.masked_too_long"),
+        "fault_byte": pl.col("offset"),
+        "fault_detail": pl.col("record").replace_strict(too_long, default=None, return_dtype=pl.String),
+        "leader": pl.lit(None, pl.String),
+        "encoding": pl.lit(None, pl.String),
+    }
+    return records.with_columns(pl.when(struck).then(new).otherwise(name).alias(name) for name, new in faults.items())
 
 
 def columns_of(index: pl.DataFrame) -> pl.DataFrame:

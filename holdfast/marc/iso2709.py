@@ -203,7 +203,9 @@ def _read_directories(buffer: Bytes, spans: _Spans) -> _Fields:
 
 
 def _show(values: Bytes) -> str:
-    return repr(bytes(values).decode("latin-1"))
+    """A few bytes as they may be shown: what can't be read can't be masked, so letters are not."""
+    text = bytes(values).decode("latin-1")
+    return repr("".join("a" if each.isalpha() else each for each in text))
 
 
 @dataclass

@@ -18,6 +18,11 @@ from holdfast.marc.encoding import decode_value
 from holdfast.marc.marc8 import Marc8Error
 
 PREFIX = "pii:"
+_LONGEST_FIELD, _LONGEST_RECORD = 9_999, 99_999
+
+
+class MaskedTooLongError(ValueError):
+    """With its tokens the record does not fit into ISO 2709 any more; the text says what is too long."""
 
 
 def token(value: str, salt: bytes) -> str:
@@ -58,7 +63,11 @@ class MaskingRules:
 
 
 def mask_record(raw: bytes, rules: MaskingRules, salt: bytes) -> bytes:
-    """A readable ISO 2709 record with its masked values replaced, leader and directory made to fit."""
+    """A readable ISO 2709 record with its masked values replaced, leader and directory made to fit.
+
+    Raises:
+        MaskedTooLongError: the tokens, longer than what they replace, do not fit in.
+    """
     base = int(raw[12:17])
     directory, fields, place = bytearray(), bytearray(), 0
     for at in range(24, base - 1, 12):
@@ -67,10 +76,14 @@ def mask_record(raw: bytes, rules: MaskingRules, salt: bytes) -> bytes:
         field = raw[start : start + int(raw[at + 3 : at + 7]) - 1]
         if not tag.startswith(b"00"):
             field = _mask_field(tag.decode("ascii"), field, rules, salt)
+        if len(field) + 1 > _LONGEST_FIELD:
+            raise MaskedTooLongError(f"field {tag.decode('ascii')} would have {len(field) + 1:,} bytes")
         directory += tag + b"%04d%05d" % (len(field) + 1, place)
         fields += field + b"\x1e"
         place += len(field) + 1
     length = 24 + len(directory) + 1 + len(fields) + 1
+    if length > _LONGEST_RECORD:
+        raise MaskedTooLongError(f"the record would have {length:,} bytes")
     return (
         b"%05d" % length
         + raw[5:12]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from holdfast.identity import NAMESPACE
 
 Fields = list[tuple[str, str]]  # (tag, text) as in holdfast.catalogue.fields
 
@@ -48,6 +51,7 @@ class Unit:
     action: str  # 'create', 'update' or 'suppress'
     target: str
     version: int  # that the plan saw; 0 for a new record
+    source_id: str = ""  # the MARC record's version that the plan saw; '' for a new record
     deletes: Fields = field(default_factory=list)
     adds: Fields = field(default_factory=list)
 
@@ -60,6 +64,11 @@ class Written:
     state: str
     version: int = 0
     answer: str = ""
+
+
+def source_record_id(idempotency_key: str) -> str:
+    """Id of the MARC record's version that this change writes: the same in every attempt."""
+    return str(uuid.uuid5(NAMESPACE, f"source-record:{idempotency_key}"))
 
 
 class Ils(Protocol):

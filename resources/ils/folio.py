@@ -9,7 +9,10 @@ Facts used: docs/how-to/ils-folio.md.
 
 from __future__ import annotations
 
+import datetime as dt
+import email.utils
 import logging
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +24,16 @@ import orjson
 from holdfast.catalogue.fields import from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
 from holdfast.identity import NAMESPACE
-from resources.ils.client import Fields, IlsDownError, InDoubtError, LiveRecord, RefusedError, Unit, Written
+from resources.ils.client import (
+    Fields,
+    IlsDownError,
+    InDoubtError,
+    LiveRecord,
+    RefusedError,
+    Unit,
+    Written,
+    source_record_id,
+)
 from resources.ils.instance import derive_instance
 
 log = logging.getLogger("holdfast.ils")
@@ -34,11 +46,6 @@ _SOURCE_RECORDS = "/source-storage/source-records"
 _PAGE = 500
 # What the server sets by itself and takes no part in a comparison.
 _SERVERS_OWN = {"_version", "metadata", "hrid", "id", "matchKey", "statusUpdatedDate", "complete_updated_date"}
-
-
-def source_record_id(unit: Unit) -> str:
-    """Id of the MARC record's version that this unit writes: the same in every attempt."""
-    return str(uuid.uuid5(NAMESPACE, f"source-record:{unit.idempotency_key}"))
 
 
 class FolioClient:
@@ -125,9 +132,8 @@ class FolioClient:
             raise IlsDownError(
                 f"{what}, {attempt} times. Is {self._http.base_url} up? What was not written stays planned."
             )
-        seconds = (
-            float(retry_after) if retry_after and retry_after.replace(".", "").isdigit() else min(0.2 * 2**attempt, 10)
-        )
+        seconds = _retry_after_seconds(retry_after)
+        seconds = min(0.2 * 2**attempt, 10) if seconds is None else seconds
         log.warning("ils waits %.1f s: %s", seconds, what)
         self._sleep(min(seconds, 120))
 
@@ -176,25 +182,22 @@ class FolioClient:
                 yield list(self._with_marc(instances, ()).values())
             return
         changed: dict[str, None] = {}
-        offset = 0
-        while instances := self._instances(
-            f'metadata.updatedDate >= "{since}" sortBy metadata.updatedDate', _PAGE, offset
-        ):
+        for instances in _by_date(since, self._instances_since):
             changed |= dict.fromkeys(each["id"] for each in instances)
-            offset += len(instances)
-        offset = 0
-        while True:
-            params = {"updatedAfter": since, "limit": _PAGE, "offset": offset, "deleted": "true"}
-            records = self._request("GET", _SOURCE_RECORDS, params=params).json()["sourceRecords"]
-            if not records:
-                break
+        for records in _by_date(since, self._source_records_since):
             changed |= dict.fromkeys(
                 each["externalIdsHolder"]["instanceId"] for each in records if each.get("externalIdsHolder")
             )
-            offset += len(records)
         ids = list(changed)
         for at in range(0, len(ids), self._chunk):
             yield list(self.fetch(ids[at : at + self._chunk], ()).values())
+
+    def _instances_since(self, since: str, offset: int) -> list[dict[str, Any]]:
+        return self._instances(f'metadata.updatedDate >= "{since}" sortBy metadata.updatedDate', _PAGE, offset)
+
+    def _source_records_since(self, since: str, offset: int) -> list[dict[str, Any]]:
+        params = {"updatedAfter": since, "limit": _PAGE, "offset": offset, "deleted": "true", "orderBy": "updatedDate"}
+        return list(orjson.loads(self._request("GET", _SOURCE_RECORDS, params=params).content)["sourceRecords"])
 
     def _instances(self, query: str, limit: int, offset: int = 0) -> list[dict[str, Any]]:
         params = {"query": query, "limit": limit, "offset": offset, "totalRecords": "none"}
@@ -212,6 +215,8 @@ class FolioClient:
 
     def _with_marc(self, instances: list[dict[str, Any]], correlation_ids: Sequence[str]) -> dict[str, LiveRecord]:
         ids = [each["id"] for each in instances]
+        if not ids:
+            return {}
         answer = self._request("POST", _SOURCE_RECORDS, correlation_ids, body=ids, params={"idType": "INSTANCE"})
         marc = {each["externalIdsHolder"]["instanceId"]: each for each in orjson.loads(answer.content)["sourceRecords"]}
         live: dict[str, LiveRecord] = {}
@@ -238,10 +243,11 @@ class FolioClient:
         ready: list[tuple[Unit, LiveRecord | None, Fields]] = []
         for unit in units:
             now = live.get(unit.target)
-            if now is not None and now.source_id == source_record_id(unit):
+            if now is not None and now.source_id == source_record_id(unit.idempotency_key):
                 settled.append(Written(unit.idempotency_key, "acknowledged", now.version, "found written"))
                 continue
             try:
+                _refuse_changed_marc(unit, now)
                 ready.append((unit, now, self._after(unit, now)))
             except PatchConflictError as error:
                 settled.append(Written(unit.idempotency_key, "conflicted", answer=str(error)))
@@ -296,12 +302,16 @@ class FolioClient:
 
     @staticmethod
     def _instance_body(unit: Unit, now: LiveRecord | None, after: Fields) -> dict[str, Any]:
+        """What the change of the MARC record changes in the instance; the rest of it stays as it is."""
         derived = derive_instance(after)
+        before = derive_instance(now.fields) if now and now.fields else {}
+        body = {"id": unit.target, **(now.instance if now else {})}
+        body |= {key: value for key, value in derived.items() if before.get(key) != value}
+        for key in before.keys() - derived.keys():
+            body.pop(key, None)
         if unit.action == "suppress":
-            derived["discoverySuppress"] = True
-        if now is None:
-            return {"id": unit.target, **derived}
-        return {**now.instance, **derived, "_version": now.version}
+            body["discoverySuppress"] = True
+        return body
 
     def _write_instances(self, pairs: list[tuple[Unit, dict[str, Any]]], *, upsert: bool) -> dict[str, Written]:
         """All in one request; where that is refused, each in its own, so that one bad record stops only itself."""
@@ -369,7 +379,7 @@ class FolioClient:
     def _source_record(
         self, unit: Unit, now: LiveRecord | None, after: Fields, snapshot: str, hrid: str
     ) -> dict[str, Any]:
-        record_id = source_record_id(unit)
+        record_id = source_record_id(unit.idempotency_key)
         matched, generation = record_id, 0
         if now is not None and now.source_id:
             # Lists do not name matched id and generation, which a new version needs: one read a changed record.
@@ -409,6 +419,41 @@ class FolioClient:
             )
             self._snapshot = snapshot
         return self._snapshot
+
+
+def _by_date(since: str, page_at: Callable[[str, int], list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
+    """Pages of what was changed at or after `since`, oldest first.
+
+    Each page starts at the moment where the one before ended: a record that is changed meanwhile moves to the end, and by
+    an offset from `since` the one behind it would be skipped.
+    """
+    moment, offset = since, 0
+    while page := page_at(moment, offset):
+        yield page
+        if len(page) < _PAGE:
+            return
+        last = page[-1].get("metadata", {}).get("updatedDate", moment)
+        moment, offset = (moment, offset + len(page)) if last == moment else (last, 0)
+
+
+def _retry_after_seconds(value: str | None) -> float | None:
+    """Seconds that a Retry-After asks for, in either of its forms; None where it says nothing. RFC 9110 §10.2.3."""
+    if not value:
+        return None
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
+        return float(value)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
+    return max((moment - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+
+
+def _refuse_changed_marc(unit: Unit, now: LiveRecord | None) -> None:
+    """source-record-storage has no version to refuse a stale write by: the id of the live version is compared instead."""
+    if now is not None and unit.source_id and now.source_id and now.source_id != unit.source_id:
+        raise PatchConflictError("its MARC record was changed in the library system after it was planned")
 
 
 def _content(instance: dict[str, Any]) -> dict[str, Any]:

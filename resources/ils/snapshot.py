@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -33,8 +33,19 @@ def as_live(each: LiveRecord) -> Live:
     return Live(each.target, each.hrid, each.version, each.source_id, each.updated, each.fields)
 
 
-def refresh_snapshot(lake: Lake, ils: Ils, rules: MaskingRules, salt: bytes, now: dt.datetime) -> Refreshed:
-    """Read what changed since the last time (everything, the first time and once a day) and replace the snapshot."""
+def refresh_snapshot(
+    lake: Lake,
+    ils: Ils,
+    rules: MaskingRules,
+    salt: bytes,
+    now: dt.datetime,
+    doubted_since: Callable[[str], Sequence[str]] = lambda _: (),
+) -> Refreshed:
+    """Read what changed since the last time (everything, the first time and once a day) and replace the snapshot.
+
+    `doubted_since`: ids of records that turned out not to be as the snapshot has them, at or after a moment. They are read
+    whatever the feed says: it does not show what was deleted outright.
+    """
     state = _state(lake, ils.name, now)
     since = _before(str(state["watermark"])) if state else None
     read, watermark = 0, str(state["watermark"]) if state else ""
@@ -42,10 +53,9 @@ def refresh_snapshot(lake: Lake, ils: Ils, rules: MaskingRules, salt: bytes, now
     with lake.replace(ASSET) as writer:
         writer.write("rows", pl.DataFrame(schema=RECORDS))
         writer.write("fields", pl.DataFrame(schema=FIELDS))
-        for page in ils.live_records(since):
+        for page in _pages(ils, since, doubted_since(str(state["compared_whole_at"])) if state else (), changed):
             with_marc = [as_live(each) for each in page if each.fields]
             watermark = max([watermark, *(each.updated for each in page)])
-            changed |= {each.target for each in page}
             if with_marc:
                 records, fields = snapshot(with_marc, rules, salt)
                 writer.write("rows", records)
@@ -57,6 +67,17 @@ def refresh_snapshot(lake: Lake, ils: Ils, rules: MaskingRules, salt: bytes, now
         whole_at = str(state["compared_whole_at"]) if state else now.isoformat()
         writer.write("state", pl.DataFrame([[ils.name, watermark, whole_at]], schema=STATE, orient="row"))
     return Refreshed(writer.rows["rows"], read, not state, watermark)
+
+
+def _pages(ils: Ils, since: str | None, doubted: Sequence[str], changed: set[str]) -> Iterator[list[LiveRecord]]:
+    """Pages of what is to be read; `changed` gets the ids of all that was read or is gone."""
+    for page in ils.live_records(since):
+        changed |= {each.target for each in page}
+        yield page
+    left = [each for each in doubted if each not in changed]
+    changed |= set(left)
+    if left:
+        yield list(ils.fetch(left, ()).values())
 
 
 def _state(lake: Lake, ils: str, now: dt.datetime) -> dict[str, object] | None:

@@ -49,7 +49,7 @@ def units_of(plan: pl.DataFrame, patches: pl.DataFrame) -> Iterator[Unit]:
     by_record: dict[int, tuple[list[tuple[str, str]], list[tuple[str, str]]]] = {}
     for record, op, tag, text in patches.select("record", "op", "tag", "text").iter_rows():
         by_record.setdefault(record, ([], []))[0 if op == "delete" else 1].append((tag, text))
-    names = ("idempotency_key", "correlation_id", "record", "action", "target", "version")
+    names = ("idempotency_key", "correlation_id", "record", "action", "target", "version", "source_id")
     for row in plan.select(names).iter_rows(named=True):
         deletes, adds = by_record[row["record"]]
         yield Unit(**row, deletes=deletes, adds=adds)

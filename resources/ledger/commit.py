@@ -62,15 +62,18 @@ class Committer:
             chunk = units[at : at + self._chunk]
             states = self._ledger.prepare(self._load, chunk, contents)
             for unit in chunk:
-                if states[unit.idempotency_key] in ("acknowledged", "rolled_back"):
-                    yield Written(unit.idempotency_key, states[unit.idempotency_key], answer="settled before")
-            doubtful = {key for key, state in states.items() if state == "sent"}
-            todo = [unit for unit in chunk if states[unit.idempotency_key] in ("prepared", "sent")]
+                state = states[unit.idempotency_key].state
+                if state in ("acknowledged", "rolled_back"):
+                    yield Written(unit.idempotency_key, state, answer="settled before")
+            doubtful = {key for key, each in states.items() if each.doubtful}
+            todo = [unit for unit in chunk if states[unit.idempotency_key].state in ("prepared", "sent")]
             yield from self._write(todo, doubtful)
 
     def _write(self, units: list[Unit], doubtful: set[str]) -> list[Written]:
         if not units:
             return []
+        done: list[Written] = []
+        read_again: set[str] = set()
         for attempt in range(1, _DOUBTS + 1):
             # A new record has nothing to be read, unless an attempt may have created it already.
             reading = [each for each in units if each.action != "create" or each.idempotency_key in doubtful]
@@ -79,7 +82,9 @@ class Committer:
                 if reading
                 else {}
             )
-            self._ledger.send({each.idempotency_key: self._image(live.get(each.target), each) for each in units})
+            self._ledger.send(
+                self._load.ils, {each.idempotency_key: self._image(live.get(each.target), each) for each in units}
+            )
             try:
                 written = self._ils.write(units, live)
             except InDoubtError as error:
@@ -87,19 +92,27 @@ class Committer:
                 doubtful = {each.idempotency_key for each in units}
                 self._sleep(min(0.2 * 2**attempt, 10))
                 continue
-            self._ledger.settle(written)
-            for unit, each in zip(sorted(units, key=_key), sorted(written, key=_key), strict=True):
-                log.info("record %d %s %s, correlation %s", unit.record, unit.action, each.state, unit.correlation_id)
-            return written
+            echoes = {each.idempotency_key for each in written if each.state != "acknowledged"} & doubtful - read_again
+            if echoes:
+                # An attempt that was on its way when it was given up may have been done since, and be what is refused now.
+                read_again |= echoes
+                done += self._settle(units, [each for each in written if each.idempotency_key not in echoes])
+                units = [each for each in units if each.idempotency_key in echoes]
+                continue
+            return done + self._settle(units, written)
         raise IlsDownError(
             f"{self._ils.name} broke off {_DOUBTS} times in a row; what is in doubt is read again by the next run"
         )
+
+    def _settle(self, units: list[Unit], written: list[Written]) -> list[Written]:
+        self._ledger.settle(self._load.ils, written)
+        states = {each.idempotency_key: each.state for each in written}
+        for unit in units:
+            if state := states.get(unit.idempotency_key):
+                log.info("record %d %s %s, correlation %s", unit.record, unit.action, state, unit.correlation_id)
+        return written
 
     def _image(self, live: LiveRecord | None, unit: Unit) -> Fields | None:
         if unit.action == "create" or live is None:
             return None
         return mask_fields(live.fields, self._rules, self._salt)
-
-
-def _key(each: Unit | Written) -> str:
-    return each.idempotency_key

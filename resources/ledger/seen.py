@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from resources.ils.client import Written, source_record_id
 from resources.ledger.client import Ledger
 from resources.redis.filter import IdempotencyFilter
 
@@ -16,21 +17,28 @@ def seen_key(correlation_id: str, content_sha256: str) -> str:
 
 
 def mark_seen(
-    matched: pl.DataFrame, records: pl.DataFrame, ledger: Ledger, seen: IdempotencyFilter, source: str, partition: str
+    matched: pl.DataFrame,
+    records: pl.DataFrame,
+    ledger: Ledger,
+    seen: IdempotencyFilter,
+    ils: str,
+    source: str,
+    partition: str,
 ) -> pl.DataFrame:
-    """`matched` with the verdict 'seen' (or 'seen suppressed') where the ledger says that this very record was written."""
-    if not ledger.count(source, partition):
+    """`matched` with the verdict 'seen' (or 'seen suppressed') where the ledger says that this very record was written to
+    this library system."""
+    if not ledger.count(ils, source, partition):
         return matched
-    window = f"{source}|{partition}"
+    window = _window(ils, source, partition)
     if not seen.knows(window):
-        remember(ledger, seen, source, partition)  # Redis lost the window
+        remember(ledger, seen, ils, source, partition)  # Redis lost the window
     pairs = list(records.select("correlation_id", "content_sha256").iter_rows())
     perhaps = seen.perhaps_seen(window, [seen_key(*pair) for pair in pairs])
     wanted = [pair for pair, answer in zip(pairs, perhaps, strict=True) if answer]
     verdicts: dict[str, str] = {}
     for at in range(0, len(wanted), _CHUNK):
         chunk = wanted[at : at + _CHUNK]
-        written = ledger.acknowledged([correlation for correlation, _ in chunk])
+        written = ledger.acknowledged(ils, [correlation for correlation, _ in chunk])
         for pair in chunk:
             if pair in written:
                 verdicts[pair[0]] = "seen suppressed" if written[pair]["action"] == "suppress" else "seen"
@@ -42,11 +50,23 @@ def mark_seen(
     return rows.with_columns(pl.coalesce("seen", "verdict").alias("verdict")).drop("seen")
 
 
-def remember(ledger: Ledger, seen: IdempotencyFilter, source: str, partition: str) -> None:
+def settle_doubts(ledger: Ledger, ils: str, source: str, partition: str, snapshot: pl.DataFrame) -> int:
+    """Acknowledge what a run that died had sent, where the catalogue has it; how many. What is not settled here and is
+    planned again is read again before it is written."""
+    keys = {source_record_id(key): key for key in ledger.in_doubt(ils, source, partition)}
+    if not keys:
+        return 0
+    found = snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version")
+    written = [Written(keys[each], "acknowledged", version, "found written") for each, version in found.iter_rows()]
+    ledger.settle(ils, written)
+    return len(written)
+
+
+def _window(ils: str, source: str, partition: str) -> str:
+    return f"{ils}|{source}|{partition}"
+
+
+def remember(ledger: Ledger, seen: IdempotencyFilter, ils: str, source: str, partition: str) -> None:
     """Put all that the window has written into its filter, also what an earlier filter may have lost."""
-    keys = [
-        seen_key(row["correlation_id"], row["content_sha256"])
-        for row in ledger.rows(source, partition)
-        if row["state"] == "acknowledged"
-    ]
-    seen.add_many(f"{source}|{partition}", keys)
+    keys = [seen_key(*each) for each in ledger.written(ils, source, partition)]
+    seen.add_many(_window(ils, source, partition), keys)

@@ -31,10 +31,10 @@ class Quarantine:
             rows = []
             for each in rejections:
                 count += 1
-                rows.append(
-                    [self._flow, asset, partition, each.unit, each.code, each.place, each.rule, each.hint]
-                    + [each.correlation_id, each.sha256, each.preview.replace("\0", "␀"), run_id]
-                )
+                values = [self._flow, asset, partition, each.unit, each.code, each.place, each.rule, each.hint]
+                values += [each.correlation_id, each.sha256, each.preview, run_id]
+                # A place may have a title in it, and a title whatever the record has; PostgreSQL takes no NUL.
+                rows.append([value.replace("\0", "␀") for value in values])
                 if len(rows) == 1000:
                     self._insert(cursor, rows)
                     rows = []

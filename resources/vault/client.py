@@ -50,9 +50,9 @@ class Vault:
         try:
             with partial.open("xb") as sealed:
                 sealed.write(_MAGIC + prefix)
-                chunk = stream.read(_CHUNK)
+                chunk = _read_chunk(stream)
                 while True:
-                    following = stream.read(_CHUNK) if chunk else b""
+                    following = _read_chunk(stream) if chunk else b""
                     digest.update(chunk)
                     length += len(chunk)
                     sealed.write(
@@ -86,14 +86,23 @@ class Vault:
         return io.BufferedReader(_Opened(self._path(sha256).open("rb"), self._cipher), _CHUNK)
 
 
+def _read_chunk(stream: BinaryIO) -> bytes:
+    """A whole chunk, unless the stream ends: pipes and sockets give fewer bytes than they are asked for, and a reader knows
+    a chunk by its length."""
+    chunk = b""
+    while len(chunk) < _CHUNK and (more := stream.read(_CHUNK - len(chunk))):
+        chunk += more
+    return chunk
+
+
 class _Opened(io.RawIOBase):
     def __init__(self, sealed: BinaryIO, cipher: AESGCM) -> None:
         self._sealed = sealed
         self._cipher = cipher
         header = sealed.read(len(_MAGIC) + 8)
-        if header[: len(_MAGIC)] != _MAGIC:
+        if header[: len(_MAGIC)] != _MAGIC or len(header) != len(_MAGIC) + 8:
             sealed.close()
-            raise SealBrokenError("not a sealed original")
+            raise SealBrokenError("not a sealed original, or cut in its first bytes")
         self._prefix = header[len(_MAGIC) :]
         self._number = 0
         self._plain = b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import re
 import unicodedata
 from pathlib import Path
 
@@ -288,3 +289,15 @@ def test_a_block_in_the_middle_of_a_file_has_offsets_of_the_file() -> None:
     good = sample_record().as_marc()
     frames = marc.read_columns(Block(good, 1000, True), first_record=7)
     assert frames.records.select("record", "offset").row(0) == (7, 1000)
+
+
+def test_what_cannot_be_read_shows_no_letter_of_what_people_wrote() -> None:
+    bare = b"Ward, Ellen"  # a 852 that lost its indicators, and a card index that is no MARC
+    directory = b"852" + b"%04d" % (len(bare) + 1) + b"00000"
+    record = b"00000nam a2200037 i 4500" + directory + b"\x1e" + bare + b"\x1e\x1d"
+    record = b"%05d" % len(record) + record[5:]
+    for data in (record, b"Ward, Ellen; card 21234000987654\x1d"):
+        (row,) = read_all(data).records.to_dicts()
+        assert row["fault"]
+        assert not {"Ward", "Wa", "War", "Elle"} & set(re.findall(r"\w+", row["fault_detail"]))
+        assert "aaa" in row["fault_detail"]
