@@ -9,7 +9,7 @@ from holdfast.environment import read_environment
 from holdfast.privacy.masking import MaskingRules
 from resources.ils.folio import FolioClient
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
+from resources.lake.metadata import peak_mib, table_metadata
 from resources.ledger.applying import apply_window, refusals
 from resources.ledger.client import Ledger, Load
 from resources.ledger.seen import remember
@@ -55,6 +55,8 @@ def ils_commits(
     quarantine.replace("ils_commits", partition, refusals(applied, plan), run_id=context.run.run_id)
     quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run.run_id)
     return dg.MaterializeResult(
-        metadata=table_metadata(rows.height, OUTCOMES, written_now=applied.now, **counted.outcomes),
+        metadata=table_metadata(
+            rows.height, OUTCOMES, written_now=applied.now, peak_mib=peak_mib(), **counted.outcomes
+        ),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )

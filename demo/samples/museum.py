@@ -1,7 +1,7 @@
 """Museum exports: prints as CSV, paintings as LIDO 1.1. Real works of art; the inventory numbers are of our own museum.
 
-`prints.csv` ends with two rows that are wrong: one without an inventory number, one with a date that is none. Of the
-LIDO objects the last is invalid: it has no record identifier and no administrative metadata.
+`prints.csv` ends with two odd rows: one without an inventory number, which is rejected, and one with a date in words that
+name no year, which is kept as it is. Of the LIDO objects the last is invalid: it has no record identifier and no administrative metadata.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from lxml import etree
 LIDO = "http://www.lido-schema.org"
 XML = "http://www.w3.org/XML/1998/namespace"
 XSI = "http://www.w3.org/2001/XMLSchema-instance"
-BAD_PRINTS = 2
 INVALID_OBJECTS = 1
 MUSEUM = "Holdfast Demo Museum"
 OBJECTS = (  # title, artist, born, died, first year, last year, medium, height and width in cm

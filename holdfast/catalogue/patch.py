@@ -11,6 +11,7 @@ import unicodedata
 import polars as pl
 
 from holdfast.catalogue.fields import BOOKKEEPING, DELIMITER, comparable
+from holdfast.privacy.masking import PREFIX
 
 PATCHES = pl.Schema(
     {
@@ -79,8 +80,10 @@ def diff(live: pl.DataFrame, incoming: pl.DataFrame, protected: tuple[str, ...] 
 
 
 def additions(incoming: pl.DataFrame) -> pl.DataFrame:
-    """Patches that create the incoming records, without the fields that have a masked value."""
-    rows = incoming.filter(~pl.col("masked"))
+    """Patches that create the incoming records, without their masked subfields, and without fields that have no other."""
+    public = pl.col("text").str.replace_all(DELIMITER + "." + PREFIX + "[0-9a-f]{64}", "")
+    rows = incoming.with_columns(pl.when("masked").then(public).otherwise("text").alias("text"))
+    rows = rows.filter(~pl.col("masked") | pl.col("text").str.contains(DELIMITER))
     return rows.with_columns(pl.lit("add").alias("op")).select(PATCHES.names()).cast(PATCHES)
 
 

@@ -123,7 +123,7 @@ class FolioClient:
             elif response.status_code >= 500:
                 raise InDoubtError(f"{method} {path}: {response.status_code}")
             elif response.status_code >= 400:
-                raise RefusedError(response.status_code, response.text)
+                raise RefusedError(response.status_code, _said(response))
             else:
                 return response
 
@@ -458,6 +458,17 @@ def _refuse_changed_marc(unit: Unit, now: LiveRecord | None) -> None:
 
 def _content(instance: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in instance.items() if key not in _SERVERS_OWN}
+
+
+def _said(response: httpx.Response) -> str:
+    """What a refusal says, without the values that it may repeat: those can be what is masked everywhere else."""
+    try:
+        errors = response.json()["errors"]
+        parts = [str(each.get("message", "")) for each in errors]
+        keys = [str(parameter.get("key", "")) for each in errors for parameter in each.get("parameters") or ()]
+        return "; ".join(parts)[:200] + (f" ({', '.join(keys)})" if keys else "")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return response.text[:200]
 
 
 def _refusal(unit: Unit, error: RefusedError) -> Written:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.catalogue.fields import FIELDS, comparable_hashes, from_marc_json, to_marc_json
-from holdfast.catalogue.patch import PatchConflictError, apply_patch, changes_of, diff, reverse
+from holdfast.catalogue.patch import PatchConflictError, additions, apply_patch, changes_of, diff, reverse
 
 Fields = list[tuple[str, str]]
 
@@ -109,3 +109,9 @@ def test_changes_show_before_and_after_of_each_subfield() -> None:
 def test_marc_json_round_trips(fields) -> None:
     whole = [("LDR", "00000nam a2200000 i 4500"), ("001", "x"), *fields]
     assert from_marc_json(to_marc_json(whole)) == whole
+
+
+def test_a_new_record_keeps_the_public_subfields_beside_a_masked_one() -> None:
+    token = "pii:" + "0" * 64
+    rows = additions(frame([("541", f"1 \x1faGift\x1fh{token}"), ("852", f"  \x1fx{token}"), ("245", "10\x1faA")]))
+    assert rows.select("tag", "text").rows() == [("541", "1 \x1faGift"), ("245", "10\x1faA")]
