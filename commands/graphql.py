@@ -67,10 +67,12 @@ class Run:
     start: float
     end: float
     created: float
+    will_retry: bool = False
 
     @property
     def ended(self) -> bool:
-        return self.status in ENDED
+        """A crashed run that the daemon starts anew is not at its end: the run after it is."""
+        return self.status in ENDED and not self.will_retry
 
     @property
     def seconds(self) -> float:
@@ -142,7 +144,8 @@ class DagsterApi:
             tags = {tag["key"]: tag["value"] for tag in each["tags"]}
             partition = tags.get("dagster/partition", "")
             times = (each["startTime"] or 0, each["endTime"] or 0, each["creationTime"] or 0)
-            found.append(Run(each["runId"], each["jobName"], each["status"], partition, *times))
+            retry = tags.get("dagster/will_retry") == "true"
+            found.append(Run(each["runId"], each["jobName"], each["status"], partition, *times, will_retry=retry))
         return found
 
     def running_steps(self, run_id: str) -> tuple[int, str]:
