@@ -151,6 +151,8 @@ def _stage(connection: Connection, objects: Iterable[pl.DataFrame]) -> int:
             came_in += frame.height
             for row in frame.select(CONTENT).iter_rows():
                 copy.write_row(row)
+    # The planner knows nothing of what this transaction wrote, and would compare every row with every row.
+    connection.execute("CREATE INDEX ON staged (identifier)")
     connection.execute("ANALYZE staged")
     return came_in
 
@@ -165,6 +167,8 @@ def _stage_held(connection: Connection, rejected: Iterable[pl.DataFrame]) -> str
             unknown += frame.filter(pl.col("identifier").is_null() & (pl.col("unit") != "file")).height
             for identifier in frame["identifier"].drop_nulls():
                 copy.write_row([identifier])
+    connection.execute("CREATE INDEX ON held (identifier)")
+    connection.execute("ANALYZE held")
     if files:
         return f"{files} of the export's files could not be read to the end"
     return f"{unknown} rejected records have no identifier that could be read" if unknown else ""
