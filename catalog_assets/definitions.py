@@ -7,13 +7,12 @@ from typing import Any
 
 import dagster as dg
 
-from catalog_assets.jobs import CATALOGUE_LOAD
+from catalog_assets.jobs import CATALOGUE_LOAD, MUSEUM_LOAD
 from catalog_assets.matching.catalog_snapshot import catalog_snapshot
 from catalog_assets.matching.matched_records import matched_records
 from catalog_assets.museum.museum_export import museum_export
 from catalog_assets.museum.museum_index import museum_index
 from catalog_assets.museum.museum_objects import museum_objects
-from catalog_assets.museum_jobs import MUSEUM_LOAD
 from catalog_assets.partitions import SETTINGS
 from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records

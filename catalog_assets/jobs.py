@@ -11,3 +11,10 @@ CATALOGUE_LOAD = dg.define_asset_job(
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
     description="The drops of a source and day, from the folder to the library system.",
 )
+
+MUSEUM_LOAD = dg.define_asset_job(
+    "museum_load",
+    selection=dg.AssetSelection.assets("museum_export", "museum_objects", "museum_index"),
+    description="One collection's export of one day, from the drop folder to the public search.",
+    tags={"dagster-celery/queue": "ingestion_high"},
+)

@@ -6,6 +6,8 @@ location with the key that is wrong.
 
 from __future__ import annotations
 
+import datetime as dt
+
 import dagster as dg
 
 from holdfast.settings import load_settings
@@ -29,3 +31,11 @@ def load_of(context: dg.AssetExecutionContext) -> tuple[str, str]:
     if not isinstance(key, dg.MultiPartitionKey):
         raise TypeError(f"partition {key!r} is not one of source × day")
     return key.keys_by_dimension["source"], key.keys_by_dimension["day"]
+
+
+def export_of(context: dg.AssetExecutionContext) -> tuple[str, dt.date]:
+    """(collection, day) of the partition that runs."""
+    key = context.partition_key
+    if not isinstance(key, dg.MultiPartitionKey):
+        raise TypeError(f"partition {key!r} is not one of collection × day")
+    return key.keys_by_dimension["collection"], dt.date.fromisoformat(key.keys_by_dimension["day"])

@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from holdfast.environment import VARIABLES
-from holdfast.glossary import COLUMNS
+from holdfast.glossary import COLUMNS, PAGES
 from holdfast.marc.faults import FAULTS
 from holdfast.settings import Settings
 
@@ -95,8 +95,9 @@ def _faults() -> str:
 
 
 def _columns() -> str:
-    rows = [(f"`{name}`", what) for name, what in COLUMNS.items()]
-    return f"# Columns of the catalogue's tables\n\n{_table(('column', 'what it holds'), rows)}"
+    head = ("column", "what it holds")
+    records, pages_ = ([(f"`{name}`", what) for name, what in columns.items()] for columns in (COLUMNS, PAGES))
+    return f"# Columns\n\n## Of records\n\n{_table(head, records)}\n## Of pages\n\n{_table(head, pages_)}"
 
 
 def _commands() -> str:

@@ -50,7 +50,7 @@ def scan(arguments: argparse.Namespace) -> int:
     if not pages:
         print(f"{arguments.scanner}: no page; is there paper in the feeder?", file=sys.stderr)
         return 1
-    print(f"{folder}: {pages} pages. The sensor scan_drops starts the batch once it is still.")
+    print(f"{folder}: {pages} pages. The sensor scan_drop_sensor starts the batch once it is still.")
     return 0
 
 

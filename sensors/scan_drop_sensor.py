@@ -1,4 +1,4 @@
-"""Sensor `scan_drops`: a drop that is complete and still becomes a partition of its own and a run of `digitization`.
+"""Sensor `scan_drop_sensor`: a drop that is complete and still becomes a partition of its own and a run of `digitization`.
 
 The run key is the content of the manifest with the batch's name: the same drop never runs twice, a corrected one of the
 same name does. A drop that waits is named in the skip reason with what it waits for; one whose name or manifest is wrong
@@ -191,19 +191,19 @@ def scan_drop_sensor(settings: Settings) -> dg.SensorDefinition:
     still[""] = max(still.values(), default=3.0)
 
     @dg.sensor(
-        name="scan_drops",
+        name="scan_drop_sensor",
         job_name=JOB,
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts `digitization` for each drop in the scans folder that is complete and still.",
     )
-    def scan_drops(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         seen = json.loads(context.cursor) if context.cursor else {}
         listing = list(list_drops(settings.scans, seen, settings.limits.manifest_bytes))
         plan = plan_scans(seen, listing, now=time.time(), still_seconds=still)
         return _result(plan)
 
-    return scan_drops
+    return sensor
 
 
 def _result(plan: ScanPlan) -> dg.SensorResult:

@@ -3,9 +3,9 @@
 import dagster as dg
 import polars as pl
 
-from catalog_assets.museum.report import export_of, table_schema
-from catalog_assets.partitions import EXPORTS
+from catalog_assets.partitions import EXPORTS, export_of
 from resources.lake.client import Lake
+from resources.lake.metadata import table_metadata
 from resources.museum_exports.client import MuseumExports, ReceivedFile
 
 ASSET = "museum_export"
@@ -50,10 +50,10 @@ def museum_export(
     with lake.replace(ASSET, context.partition_key) as writer:
         writer.write("rows", frame)
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": frame.height,
-            "dagster/column_schema": table_schema(COLUMNS),
-            "bytes": int(frame["bytes"].sum()),
-            "files": dg.MetadataValue.md("\n".join(f"- {each.name}: `{each.sha256}`" for each in files[:50])),
-        }
+        metadata=table_metadata(
+            frame.height,
+            COLUMNS,
+            bytes=int(frame["bytes"].sum()),
+            files=dg.MetadataValue.md("\n".join(f"- {each.name}: `{each.sha256}`" for each in files[:50])),
+        )
     )

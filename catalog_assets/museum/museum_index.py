@@ -3,11 +3,11 @@
 import dagster as dg
 
 from catalog_assets.checks import conservation_result, conservation_spec
-from catalog_assets.museum.report import export_of, table_schema
-from catalog_assets.partitions import EXPORTS
+from catalog_assets.partitions import EXPORTS, export_of
 from holdfast.museum.objects import COLUMNS
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
+from resources.lake.metadata import table_metadata
 from resources.museum_exports.client import MuseumExports
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
@@ -83,12 +83,7 @@ def museum_index(
     switch = search.switch(collection, day, objects, rejected, allowed, run_id=context.run.run_id)
     conservation = conservation_of(lake, partition, switch)
     Quarantine(postgres, "museum").count_outcomes(ASSET, partition, conservation, run_id=context.run.run_id)
-    metadata = {
-        "dagster/row_count": search.count(collection),
-        "dagster/column_schema": table_schema(COLUMNS),
-        "engine": search.engine,
-        **vars(switch),
-    }
+    metadata = table_metadata(search.count(collection), COLUMNS, engine=search.engine, **vars(switch))
     return dg.MaterializeResult(
         metadata=metadata, check_results=[conservation_result(conservation), withdrawals_result(switch)]
     )

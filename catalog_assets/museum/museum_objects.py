@@ -8,12 +8,12 @@ import polars as pl
 
 from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.museum.museum_export import received_files
-from catalog_assets.museum.report import export_of, table_schema
-from catalog_assets.partitions import EXPORTS
+from catalog_assets.partitions import EXPORTS, export_of
 from holdfast.museum.objects import COLUMNS
 from holdfast.museum.validation import Batch, rejections_of, validate_export
 from holdfast.outcomes import Conservation, Outcome
 from resources.lake.client import Lake
+from resources.lake.metadata import table_metadata
 from resources.museum_exports.client import MuseumExports
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
@@ -66,11 +66,8 @@ def museum_objects(
     quarantine.replace(ASSET, partition, rejected, run_id=context.run.run_id)
     quarantine.count_outcomes(ASSET, partition, conservation, run_id=context.run.run_id)
     return dg.MaterializeResult(
-        metadata={
-            "dagster/row_count": conservation.outcomes["planned"],
-            "dagster/column_schema": table_schema(COLUMNS),
-            "in": conservation.came_in,
-            **conservation.outcomes,
-        },
+        metadata=table_metadata(
+            conservation.outcomes["planned"], COLUMNS, **{"in": conservation.came_in}, **conservation.outcomes
+        ),
         check_results=[conservation_result(conservation)],
     )

@@ -4,9 +4,9 @@ import dagster as dg
 
 from holdfast.preservation.pages import SURVEYED, survey_events, survey_frames
 from preservation_assets.checks import accepted_check, accepted_spec
+from preservation_assets.materialization import table_metadata
 from preservation_assets.partitions import BATCHES
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
 from resources.masters.client import Masters
 from resources.postgres.client import Postgres
 from resources.postgres.preservation_record import PreservationRecord

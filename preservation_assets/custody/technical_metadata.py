@@ -4,9 +4,9 @@ import dagster as dg
 import polars as pl
 
 from holdfast.preservation.technical import TECHNICAL, describe_pages
+from preservation_assets.materialization import table_metadata
 from preservation_assets.partitions import BATCHES
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
 from resources.masters.client import Masters
 from resources.postgres.client import Postgres
 from resources.postgres.preservation_record import PreservationRecord

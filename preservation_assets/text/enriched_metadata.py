@@ -5,10 +5,9 @@ import dagster as dg
 from holdfast.preservation.pages import outcome_counts
 from holdfast.preservation.reading import ENRICHED, batch_language, enrich_pages, enrichment_event
 from preservation_assets.checks import conservation_check, conservation_spec
-from preservation_assets.materialization import outcome_metadata
+from preservation_assets.materialization import outcome_metadata, table_metadata
 from preservation_assets.partitions import BATCHES
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
 from resources.postgres.client import Postgres
 from resources.postgres.preservation_record import PreservationRecord
 

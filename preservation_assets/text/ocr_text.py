@@ -8,9 +8,9 @@ from holdfast.preservation.events import NewEvent
 from holdfast.preservation.ocr import check_languages, words_frame
 from holdfast.preservation.page_image import PageFault
 from holdfast.preservation.reading import TEXTS, in_blocks, join_technical, read_texts, text_event, text_row
+from preservation_assets.materialization import table_metadata
 from preservation_assets.partitions import BATCHES
 from resources.lake.client import Lake, PartitionWriter
-from resources.lake.metadata import table_metadata
 from resources.masters.client import Masters
 from resources.postgres.client import Postgres
 from resources.postgres.preservation_record import PreservationRecord

@@ -11,9 +11,18 @@ import dagster as dg
 from holdfast.glossary import COLUMNS
 
 
+def column_schema(schema: Mapping[str, Any], glossary: Mapping[str, str] = COLUMNS) -> dg.TableSchema:
+    """Columns with their types and what they hold, by the schema (column → (type, what)) or by the glossary."""
+    columns = []
+    for name, given in schema.items():
+        dtype, what = given if isinstance(given, tuple) else (given, glossary.get(name))
+        columns.append(dg.TableColumn(name, str(dtype), description=what))
+    return dg.TableSchema(columns=columns)
+
+
 def table_metadata(rows: int, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    columns = [dg.TableColumn(name, str(dtype), description=COLUMNS.get(name)) for name, dtype in schema.items()]
-    return {"dagster/row_count": rows, "dagster/column_schema": dg.TableSchema(columns=columns), **more}
+    """`dagster/row_count`, `dagster/column_schema` and `more`."""
+    return {"dagster/row_count": rows, "dagster/column_schema": column_schema(schema), **more}
 
 
 def peak_mib() -> int:

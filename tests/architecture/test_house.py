@@ -16,9 +16,13 @@ from commands.reference import pages
 from holdfast.catalogue.matching import MATCHED
 from holdfast.catalogue.outcomes import OUTCOMES
 from holdfast.catalogue.plan import PLAN
-from holdfast.glossary import COLUMNS
+from holdfast.glossary import COLUMNS, PAGES
 from holdfast.marc.harvest import INDEX
 from holdfast.marc.window import RECORDS
+from holdfast.preservation.custody import MASTERS
+from holdfast.preservation.pages import SURVEYED
+from holdfast.preservation.reading import ENRICHED, TEXTS
+from holdfast.preservation.technical import TECHNICAL
 from tests.conftest import ROOT
 
 LOCATIONS = {"catalog": catalog_assets.definitions, "preservation": preservation_assets.definitions}
@@ -108,6 +112,11 @@ def test_every_module_says_what_it_is() -> None:
 @pytest.mark.parametrize("schema", [INDEX, RECORDS, SNAPSHOT, MATCHED, PLAN, OUTCOMES])
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
+
+
+@pytest.mark.parametrize("schema", [SURVEYED, MASTERS, TECHNICAL, TEXTS, ENRICHED])
+def test_every_column_of_preservation_is_explained(schema) -> None:
+    assert not [name for name in schema if name not in PAGES]
 
 
 @pytest.mark.parametrize("page", sorted(pages()))
