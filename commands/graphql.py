@@ -51,6 +51,17 @@ mutation Backfill($params: LaunchBackfillParams!) {
   }
 }
 """
+_NUMBERS = """
+query Numbers($asset: AssetKeyInput!, $partition: String!) {
+  assetNodeOrError(assetKey: $asset) {
+    ... on AssetNode {
+      assetMaterializations(partitions: [$partition], limit: 1) {
+        metadataEntries { label ... on IntMetadataEntry { intValue } }
+      }
+    }
+  }
+}
+"""
 ENDED = ("SUCCESS", "FAILURE", "CANCELED")
 
 
@@ -154,6 +165,12 @@ class DagsterApi:
         done = sum(1 for each in stats if each["status"] == "SUCCESS")
         now = next((each["stepKey"] for each in stats if each["status"] == "IN_PROGRESS"), "")
         return done, now
+
+    def numbers(self, asset: str, partition: str) -> dict[str, int]:
+        """The whole numbers that the partition's last materialization has in its metadata."""
+        node = self.ask(_NUMBERS, asset={"path": [asset]}, partition=partition)["assetNodeOrError"]
+        entries = [entry for each in node.get("assetMaterializations", []) for entry in each["metadataEntries"]]
+        return {entry["label"]: entry["intValue"] for entry in entries if entry.get("intValue") is not None}
 
     def launch(self, location: str, job: str, partition: str, dimensions: dict[str, str] | None = None) -> str:
         """Launch a job for a partition; the run's id."""

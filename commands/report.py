@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from commands.follow import Expected
-from commands.graphql import Run
+from commands.graphql import DagsterApi, Run
 from holdfast.environment import read_environment
 from holdfast.outcomes import Conservation, Outcome
 from holdfast.settings import Settings
@@ -23,7 +23,9 @@ _FLOWS = {
 }
 
 
-def print_report(settings: Settings, runs: dict[Expected, Run], wanted: set[Expected], writes: int) -> bool:
+def print_report(
+    settings: Settings, api: DagsterApi, runs: dict[Expected, Run], wanted: set[Expected], writes: int
+) -> bool:
     """Print the tables; whether every wanted run succeeded and every sum holds."""
     postgres = Postgres(read_environment().need("HOLDFAST_POSTGRES_URL"))
     try:
@@ -32,10 +34,10 @@ def print_report(settings: Settings, runs: dict[Expected, Run], wanted: set[Expe
         failures = {each["run_id"]: each["message"] for each in Failures(postgres).latest(100)}
     finally:
         postgres.close()
-    console = Console(width=None if Console().is_terminal else 140)
+    console = Console(width=None if Console().is_terminal else 150)
     table = Table(title="What came out", title_justify="left")
     table.add_column("partition")
-    for name in ("in", *(each.value for each in Outcome), "seconds"):
+    for name in ("in", *(each.value for each in Outcome), "seconds", "MiB"):
         table.add_column(name.replace("_", " "), justify="right")
     healthy = True
     for load in sorted(wanted, key=lambda each: (each.job, each.partition)):
@@ -46,7 +48,7 @@ def print_report(settings: Settings, runs: dict[Expected, Run], wanted: set[Expe
         healthy &= fine
         cells = [f"{counted.get(each.value, 0):,}" for each in Outcome]
         name = load.partition if fine else f"{load.partition} ({run.status.lower() if run else 'no run'})"
-        table.add_row(name, f"{came_in:,}", *cells, f"{run.seconds:.1f}" if run else "–")
+        table.add_row(name, f"{came_in:,}", *cells, f"{run.seconds:.1f}" if run else "–", _peak(api, load))
     console.print(table)
     _print_pages(console, settings, wanted)
     if writes >= 0:
@@ -55,6 +57,12 @@ def print_report(settings: Settings, runs: dict[Expected, Run], wanted: set[Expe
         if run.status != "SUCCESS":
             console.print(f"{load.partition}: {failures.get(run.run_id, f'run {run.run_id} is {run.status.lower()}')}")
     return healthy
+
+
+def _peak(api: DagsterApi, load: Expected) -> str:
+    """The most memory that the load's process had, where its last asset says so."""
+    peak = api.numbers(_FLOWS[load.job][1], load.partition).get("peak_mib")
+    return f"{peak:,}" if peak else "–"
 
 
 def _print_pages(console: Console, settings: Settings, wanted: set[Expected]) -> None:

@@ -97,7 +97,7 @@ def load(
     position = audit_position(environ)
     runs = follow(api, set(wanted), unchanged, since=say.begin - 5, timeout=timeout, say=say)
     writes = audit_position(environ) - position if position >= 0 else -1
-    return print_report(settings, runs, set(wanted), writes)
+    return print_report(settings, api, runs, set(wanted), writes)
 
 
 def wait(started: Started) -> None:

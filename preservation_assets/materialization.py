@@ -7,7 +7,7 @@ from typing import Any
 
 from holdfast.glossary import PAGES
 from holdfast.outcomes import Conservation
-from resources.lake.metadata import column_schema
+from resources.lake.metadata import column_schema, peak_mib
 
 
 def table_metadata(rows: int, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -16,4 +16,9 @@ def table_metadata(rows: int, schema: Mapping[str, Any], **more: Any) -> dict[st
 
 
 def outcome_metadata(conservation: Conservation) -> dict[str, Any]:
-    return {"conservation": conservation.sentence, "came_in": conservation.came_in, **conservation.outcomes}
+    return {
+        "conservation": conservation.sentence,
+        "came_in": conservation.came_in,
+        "peak_mib": peak_mib(),
+        **conservation.outcomes,
+    }

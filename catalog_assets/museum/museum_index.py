@@ -7,7 +7,7 @@ from catalog_assets.partitions import EXPORTS, export_of
 from holdfast.museum.objects import COLUMNS
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
+from resources.lake.metadata import peak_mib, table_metadata
 from resources.museum_exports.client import MuseumExports
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
@@ -83,7 +83,9 @@ def museum_index(
     switch = search.switch(collection, day, objects, rejected, allowed, run_id=context.run.run_id)
     conservation = conservation_of(lake, partition, switch)
     Quarantine(postgres, "museum").count_outcomes(ASSET, partition, conservation, run_id=context.run.run_id)
-    metadata = table_metadata(search.count(collection), COLUMNS, engine=search.engine, **vars(switch))
+    metadata = table_metadata(
+        search.count(collection), COLUMNS, engine=search.engine, peak_mib=peak_mib(), **vars(switch)
+    )
     return dg.MaterializeResult(
         metadata=metadata, check_results=[conservation_result(conservation), withdrawals_result(switch)]
     )
