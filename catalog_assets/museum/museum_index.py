@@ -10,6 +10,7 @@ from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
 from resources.museum_exports.client import MuseumExports
 from resources.postgres.client import Postgres
+from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
 from resources.search.client import Search, Switch, SwitchRules
 
@@ -82,10 +83,12 @@ def museum_index(
     allowed = SwitchRules(rules.full, rules.withdraw_share, config.allow_older)
     switch = search.switch(collection, day, objects, rejected, allowed, run_id=context.run.run_id)
     conservation = conservation_of(lake, partition, switch)
-    Quarantine(postgres, "museum").count_outcomes(ASSET, partition, conservation, run_id=context.run.run_id)
+    quarantine = Quarantine(postgres, "museum")
+    quarantine.count_outcomes(ASSET, partition, conservation, run_id=context.run.run_id)
     metadata = table_metadata(
         search.count(collection), COLUMNS, engine=search.engine, peak_mib=peak_mib(), **vars(switch)
     )
     return dg.MaterializeResult(
-        metadata=metadata, check_results=[conservation_result(conservation), withdrawals_result(switch)]
+        metadata=metadata | quarantine_metadata(quarantine, partition),
+        check_results=[conservation_result(conservation), withdrawals_result(switch)],
     )

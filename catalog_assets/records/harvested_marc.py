@@ -11,6 +11,8 @@ from holdfast.privacy.masking import MaskingRules
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
 from resources.postgres.client import Postgres
+from resources.postgres.metadata import quarantine_metadata
+from resources.postgres.quarantine import Quarantine
 from resources.vault.client import Vault
 from resources.vault.harvest import harvest_window
 
@@ -42,7 +44,8 @@ def harvested_marc(
     return dg.MaterializeResult(
         metadata=table_metadata(
             got.records, INDEX, drops=got.drops, files=got.files, bytes=got.bytes, quarantined=got.rejected
-        ),
+        )
+        | quarantine_metadata(Quarantine(postgres, "catalogue"), context.partition_key),
         check_results=[
             conservation_result(
                 # A byte that is in no row counts as something that came in and did not come out.

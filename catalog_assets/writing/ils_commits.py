@@ -14,6 +14,7 @@ from resources.ledger.applying import apply_window, refusals
 from resources.ledger.client import Ledger, Load
 from resources.ledger.seen import remember
 from resources.postgres.client import Postgres
+from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
 
@@ -55,8 +56,7 @@ def ils_commits(
     quarantine.replace("ils_commits", partition, refusals(applied, plan), run_id=context.run.run_id)
     quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run.run_id)
     return dg.MaterializeResult(
-        metadata=table_metadata(
-            rows.height, OUTCOMES, written_now=applied.now, peak_mib=peak_mib(), **counted.outcomes
-        ),
+        metadata=table_metadata(rows.height, OUTCOMES, written_now=applied.now, peak_mib=peak_mib(), **counted.outcomes)
+        | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )

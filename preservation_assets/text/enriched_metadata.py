@@ -9,7 +9,9 @@ from preservation_assets.materialization import outcome_metadata, table_metadata
 from preservation_assets.partitions import BATCHES
 from resources.lake.client import Lake
 from resources.postgres.client import Postgres
+from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.preservation_record import PreservationRecord
+from resources.postgres.quarantine import Quarantine
 
 
 @dg.asset(
@@ -43,4 +45,5 @@ def enriched_metadata(
     language, share = batch_language(pages)
     about = {"statements": said.height, "language": language, "language_share": share, "events_head": head}
     metadata = table_metadata(pages.height, ENRICHED, **about, **outcome_metadata(counts))
+    metadata |= quarantine_metadata(Quarantine(postgres, "preservation"), batch)
     return dg.MaterializeResult(metadata=metadata, check_results=[conservation_check(counts)])
