@@ -11,12 +11,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 
 import psycopg
 
 from resources.embedded.account import Account, let_pass, let_read
 from resources.embedded.errors import ServiceError
+from resources.embedded.processes import put_down
 from resources.embedded.server import Answer, EmbeddedServer
 
 DATABASE = "holdfast"
@@ -94,13 +96,21 @@ class EmbeddedPostgres(EmbeddedServer):
 
     def prepare(self, account: Account) -> None:
         let_read(installation(self.data), account)
-        for left in self.folder.glob("data.partial-*"):
-            shutil.rmtree(left, ignore_errors=True)
+        self._sweep_partials()
         if not (self.data / "PG_VERSION").exists():
             self._make_cluster(account)
         # Nothing serves this folder (the caller holds `alive`): the number in it is of a dead server, even if another
         # program has it now, and PostgreSQL would take that program for itself.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def _sweep_partials(self) -> None:
+        """Remove what starters left that were killed; their initdb may live on and write while it is removed."""
+        end = time.monotonic() + 10
+        while (left := list(self.folder.glob("data.partial-*"))) and time.monotonic() < end:
+            for folder in left:
+                for program in ("initdb", "postgres"):
+                    put_down(program, folder, signal.SIGKILL)
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _make_cluster(self, account: Account) -> None:
         """initdb into a folder of another name: one that was killed half-way is never taken for data."""
