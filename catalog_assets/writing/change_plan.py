@@ -50,11 +50,7 @@ def change_plan(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake])
 def as_markdown(changes: pl.DataFrame) -> str:
     lines = ["| record | field | before | after |", "|---|---|---|---|"]
     for row in changes.iter_rows(named=True):
-        cells = [
-            str(row["record"]),
-            f"{row['tag']} {row['indicators']} ${row['code']}",
-            row["before"] or "",
-            row["after"] or "",
-        ]
+        place = f"{row['tag']} {row['indicators']} ${row['code']}" if row["code"] else row["tag"]
+        cells = [str(row["record"]), place, row["before"] or "", row["after"] or ""]
         lines.append("| " + " | ".join(cell.replace("|", "\\|")[:120] for cell in cells) + " |")
     return "\n".join(lines)
