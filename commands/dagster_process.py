@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from commands.graphql import DagsterApi, DagsterError
-from commands.processes import Started, free_port
+from commands.processes import CHECKOUT, Started, free_port
 from holdfast.settings import Settings
 
 LOCATIONS = {"catalog", "preservation"}
@@ -30,7 +30,7 @@ def start_dagster(
         say(f"starting Dagster at {url}")
         # Telemetry and the nux pop-up would reach out to the network.
         command = [sys.executable, "-m", "dagster", "dev", "-w", "workspace.yaml", "-h", "127.0.0.1", "-p", str(port)]
-        started.start("dagster", command, environ, cwd=settings.root)
+        started.start("dagster", command, environ, cwd=CHECKOUT)
         address.write_text(url)
     api = DagsterApi(url)
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 
 from commands.follow import Expected
-from commands.processes import Started, wait_for_file
+from commands.processes import CHECKOUT, Started, wait_for_file
 from holdfast.settings import Settings
 from sensors.marc_drop_sensor import list_drops
 
@@ -42,7 +42,7 @@ def start_demo_library(
             str(port_file),
             "--seed",
         ]
-        process = started.start("demo-ils", command, environ, cwd=settings.root)
+        process = started.start("demo-ils", command, environ, cwd=CHECKOUT)
         wait_for_file(port_file, process, 60)
     return {"HOLDFAST_ILS_URL": f"http://127.0.0.1:{port_file.read_text().strip()}", **_LOGIN}
 
@@ -63,7 +63,7 @@ def lay_out_samples(settings: Settings, environ: Mapping[str, str], say: Callabl
     subprocess.run(
         [sys.executable, "-m", "demo.samples", "--to", str(target)],
         env=dict(environ),
-        cwd=settings.root,
+        cwd=CHECKOUT,
         check=True,
         stdout=subprocess.DEVNULL,
     )

@@ -17,6 +17,10 @@ import psutil
 from resources.embedded.errors import ServiceError
 
 
+# Where workspace.yaml and the packages are; holdfast.toml may lie elsewhere (HOLDFAST_CONFIG).
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
 class Started:
     """Programs of one VAR, in VAR/run/NAME.json. A process id that now belongs to another program is never touched."""
 

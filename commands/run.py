@@ -14,7 +14,7 @@ from commands.dagster_process import start_dagster
 from commands.demo_library import audit_position, lay_out_samples, start_demo_library, take_own_file
 from commands.follow import Expected, expected_loads, follow
 from commands.graphql import DagsterApi
-from commands.processes import Started
+from commands.processes import CHECKOUT, Started
 from commands.report import print_report
 from commands.setup import install, missing_packages
 from holdfast.settings import Settings, load_settings
@@ -57,7 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         say("starting PostgreSQL and Redis")
         environ = os.environ | service_environment(settings)
-        environ["PYTHONPATH"] = str(settings.root)
+        environ["PYTHONPATH"] = str(CHECKOUT)
+        if arguments.config:
+            environ["HOLDFAST_CONFIG"] = str(arguments.config.resolve())
         environ |= {} if environ.get("HOLDFAST_ILS_URL") else start_demo_library(settings, started, environ, say)
         os.environ.update(
             {name: value for name, value in environ.items() if name.startswith(("HOLDFAST_", "DAGSTER_"))}
