@@ -16,7 +16,6 @@ import psutil
 
 from resources.embedded.errors import ServiceError
 
-
 # Where workspace.yaml and the packages are; holdfast.toml may lie elsewhere (HOLDFAST_CONFIG).
 CHECKOUT = Path(__file__).resolve().parents[1]
 
