@@ -13,6 +13,7 @@ OPEN: dict[tuple[str, int], asyncio.Transport] = {}
 class ReachableProtocol(H11Protocol):
     """Keeps the open connections by the client's address, as it is in `scope["client"]`."""
 
+    # uvicorn narrows asyncio's BaseTransport in the same way.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         if self.client is not None:

@@ -51,7 +51,7 @@ class Book:
 def books() -> tuple[Book, ...]:
     with TABLE.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return tuple(Book(**(row | {"number": int(row["number"])})) for row in rows)  # type: ignore[arg-type]
+        return tuple(Book(number=int(row.pop("number")), **row) for row in rows)
 
 
 def book(number: int) -> Book:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 
 import polars as pl
@@ -100,8 +101,8 @@ def _list(subfields: pl.LazyFrame, where: pl.Expr, value: pl.Expr, name: str) ->
     return chosen.group_by("record").agg(pl.col(name).unique(maintain_order=True))
 
 
-def _mapped(function: object) -> pl.Expr:
-    return pl.col("value").map_elements(function, return_dtype=pl.String, skip_nulls=True)  # type: ignore[arg-type]
+def _mapped(function: Callable[[str], str | None]) -> pl.Expr:
+    return pl.col("value").map_elements(function, return_dtype=pl.String, skip_nulls=True)
 
 
 def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, window: str) -> pl.DataFrame:

@@ -8,6 +8,7 @@ found again in the next export, without the second nobody finds it at all.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -88,7 +89,7 @@ class DublinCore(BaseModel):
         return NOT_KNOWN
 
 
-def clean(values: object) -> Values:
+def clean(values: str | Iterable[object]) -> Values:
     """Values stripped, without empty ones and repetitions, in their order. What stands inside a value is left as it is."""
     texts = [values] if isinstance(values, str) else values
-    return tuple(dict.fromkeys(text for each in texts if (text := str(each).strip())))  # type: ignore[attr-defined]
+    return tuple(dict.fromkeys(text for each in texts if (text := str(each).strip())))

@@ -108,10 +108,10 @@ def _facts(image: Image.Image, magic: str, head: bytes) -> dict[str, Any]:
     }
 
 
-def _resolution(found: object) -> tuple[float, float]:
+def _resolution(found: Any) -> tuple[float, float]:
     """Dots an inch; 0, 0 where the file says none or nonsense (0/0 is a favourite)."""
     try:
-        across, down = (round(float(each), 3) for each in found)  # type: ignore[attr-defined]
+        across, down = (round(float(each), 3) for each in found)
     except (TypeError, ValueError, OverflowError, ZeroDivisionError):
         return 0.0, 0.0
     return (across, down) if 1 <= across <= 100_000 and 1 <= down <= 100_000 else (0.0, 0.0)

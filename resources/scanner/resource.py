@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import dagster as dg
 
@@ -18,7 +19,7 @@ def scanners_resource(settings: Settings) -> dg.ResourceDefinition:
     def scanners() -> Scanners:
         limit = settings.limits.page_bytes
         return {
-            name: lambda address=scanner.address: EsclScanner(address, page_limit=limit)  # type: ignore[misc]
+            name: partial(EsclScanner, scanner.address, page_limit=limit)
             for name, scanner in settings.scanners.items()
             if scanner.kind == "escl"
         }

@@ -112,6 +112,7 @@ class _Opened(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    # BufferedReader gives nothing but memoryviews; Buffer, which typeshed wants, is only in Python 3.12.
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
         if not self._plain and not self._done:
             chunk, self._next = self._next, self._sealed.read(_CHUNK + _TAG)
