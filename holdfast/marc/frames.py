@@ -34,6 +34,13 @@ SUBFIELDS = pl.Schema(
     }
 )
 
+NORMALIZED_SUBFIELDS = pl.Schema(
+    [
+        *SUBFIELDS.items(),
+        ("nfc", pl.String),  # the value in normalization form C; null where it is in it already
+    ]
+)
+
 
 class Frames(NamedTuple):
     """records: shape of RECORDS, a row a record, readable or not. subfields: shape of SUBFIELDS, readable records only."""

@@ -15,16 +15,18 @@ from typing import Any
 import numba
 import numpy as np
 
+compiled: Any = numba.njit(nogil=True, cache=True)
+
 SUSPECT, ASCII, UTF8, MARC8, TWICE = 0, 1, 2, 3, 4  # state of a span; TWICE: UTF-8 that looks encoded twice
 
 _RT, _FT, _DELIMITER, _ESCAPE = 0x1D, 0x1E, 0x1F, 0x1B
 _MARKS = 32  # more combining marks before one letter than this is left to the strict reader
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _number(buffer: Any, at: int, width: int) -> int:
     """The digits at a place as a number, -1 where one is none."""
-    value = 0
+    value: Any = 0
     for k in range(at, at + width):
         digit = np.int64(buffer[k]) - 48
         if digit < 0 or digit > 9:
@@ -33,7 +35,7 @@ def _number(buffer: Any, at: int, width: int) -> int:
     return value
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def utf8_run(buffer: Any, start: int, end: int) -> Any:
     """(valid?, any beyond ASCII?, looks encoded twice?) of a span, as strict as Python's decoder."""
     position = start
@@ -75,7 +77,7 @@ def utf8_run(buffer: Any, start: int, end: int) -> Any:
     return True, beyond, twice
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _put(extra: Any, at: int, point: int) -> int:
     """Write a character as UTF-8; the place behind it."""
     if point < 0x80:
@@ -97,7 +99,7 @@ def _put(extra: Any, at: int, point: int) -> int:
     return at + 4
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def marc8_run(
     buffer: Any, start: int, end: int, points: Any, marks: Any, wide_codes: Any, wide_points: Any, extra: Any, at: int
 ) -> int:
@@ -108,7 +110,8 @@ def marc8_run(
         marks: bool[128, 256], whether it is a combining one.
         wide_codes, wide_points: sorted codes of the East Asian set, and their characters (negative: combining).
     """
-    g0, g1 = 0x42, 0x45
+    g0: Any = 0x42
+    g1: Any = 0x45
     waiting = np.empty(_MARKS, dtype=np.int64)
     marks_waiting = 0
     position = start
@@ -156,14 +159,16 @@ def marc8_run(
             position += 1
             continue
         charset = g1 if byte >= 0x80 else g0
-        length, point, combining = 1, 0, False
+        length: Any = 1
+        point: Any = 0
+        combining: Any = False
         if byte == 0x20:
             point = 0x20
         elif charset == 0x31:
             length = 3
             if position + 3 > end:
                 return -1
-            code = np.int64(0)
+            code: Any = np.int64(0)
             for k in range(3):
                 code = code * 256 + (np.int64(buffer[position + k]) & 0x7F)
             found = np.searchsorted(wide_codes, code)
@@ -193,7 +198,7 @@ def marc8_run(
     return -1 if marks_waiting else at
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _short(views: Any, row: int, length: int, first: int, second: int, third: int) -> None:
     """A string of three bytes at most as a view that holds it."""
     views[row, 0] = length
@@ -202,7 +207,7 @@ def _short(views: Any, row: int, length: int, first: int, second: int, third: in
     views[row, 3] = 0
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def _view(views: Any, row: int, source: Any, start: int, length: int, which: int) -> None:
     """A string of any length as a view into `source`, which is buffer number `which`; 12 bytes at most are held."""
     views[row, 0] = length
@@ -222,7 +227,7 @@ def _view(views: Any, row: int, source: Any, start: int, length: int, which: int
         views[row, 1 + slot] = np.int32(np.uint32(word))
 
 
-@numba.njit(nogil=True, cache=True)
+@compiled
 def read_block(
     buffer: Any,
     size: int,
@@ -252,7 +257,8 @@ def read_block(
     A span is what the strict reader takes for one too: a whole record, or bytes up to the next record terminator or the end.
     Rows are those of the spans that are not SUSPECT. The `tags … values` are string views (int32[n, 4]).
     """
-    spans, rows, used = 0, 0, 0
+    spans, rows = 0, 0
+    used: Any = 0
     position = 0
     while position < size:
         if filler[buffer[position]]:

@@ -346,7 +346,7 @@ def _records_frame(data: bytes, offset: int, spans: _Spans, encodings: _Encoding
             "leader": [
                 data[a : a + _LEADER].decode() if ok else None for (a, _), ok in zip(bounds, readable, strict=True)
             ],
-            "claims": [CLAIMS.get(data[a + 9 : a + 10], "unknown") for a, _ in bounds],
+            "claims": [CLAIMS.get(data[a:b][9:10], "unknown") for a, b in bounds],
             "found": [
                 _found(data[a:b], f, ok) for (a, b), f, ok in zip(bounds, encodings.found, readable, strict=True)
             ],
@@ -373,14 +373,20 @@ def _subfields_frame(
     converted: dict[int, str],
     first_record: int,
 ) -> pl.DataFrame:
-    record = fields.record[values.field]
-    if not len(record):
+    # Records that turned out to be in an encoding that can't be read are known only now; their bytes are no text.
+    kept = np.flatnonzero(spans.readable()[fields.record[values.field]])
+    if not len(kept):
         return pl.DataFrame(schema=SUBFIELDS)
+    if len(kept) < len(values.field):
+        place = {index: k for k, index in enumerate(kept.tolist())}
+        converted = {place[index]: text for index, text in converted.items() if index in place}
+        values = _Values(values.field[kept], values.code[kept], values.start[kept], values.end[kept])
+    record = fields.record[values.field]
     tag = fields.tag[values.field]
     control = (tag[:, 0] == 0x30) & (tag[:, 1] == 0x30)
     bare = (values.code == _NO_CODE) & ~control
     indicators = take_rows(buffer, fields.start[values.field], 2)
-    frame = pl.DataFrame(
+    return pl.DataFrame(
         {
             "record": (record + first_record).astype(np.uint32),
             "field": fields.number[values.field].astype(np.uint16),
@@ -396,6 +402,3 @@ def _subfields_frame(
         },
         schema=SUBFIELDS,
     )
-    # Records that turned out to be in an encoding that can't be read are known only now.
-    late = [k + first_record for k in spans.fault]
-    return frame.filter(~pl.col("record").is_in(late)) if late else frame
