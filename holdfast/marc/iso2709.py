@@ -39,6 +39,11 @@ def read_columns(block: Block, first_record: int = 1, reading: Reading = MARC21)
     Args:
         reading: which encodings may be used, and whether the records are UNIMARC.
     """
+    frames = _read(block, first_record, reading)
+    return _with_unimarc_claims(frames) if reading.unimarc else frames
+
+
+def _read(block: Block, first_record: int, reading: Reading) -> Frames:
     data = block.data
     if not data:
         return Frames(pl.DataFrame(schema=RECORDS), pl.DataFrame(schema=SUBFIELDS))
@@ -51,6 +56,20 @@ def read_columns(block: Block, first_record: int = 1, reading: Reading = MARC21)
         owner = rows["span"] + np.uint32(first_record)
         return Frames(_numbered(records, number), _numbered(subfields, owner))
     return _in_order(records, subfields, rows["span"], judged, _strictly(block, spans, judged, reading), first_record)
+
+
+def _with_unimarc_claims(frames: Frames) -> Frames:
+    """Claims by 100 $a/26-27, the set in G0, and /28-29, the one in G1; leader/09 says nothing in UNIMARC."""
+    first = (pl.col("tag") == "100") & (pl.col("code") == "a")
+    general = frames.subfields.filter(first).unique("record", keep="first")
+    sets = pl.col("value").str.slice(26, 2), pl.col("value").str.slice(28, 2)
+    claim = (
+        pl.when(sets[0] == "50").then(pl.lit("utf-8")).when(sets[1] == "03").then(pl.lit("iso-5426"))
+        .when((sets[0] == "01") & (sets[1].str.strip_chars() == "")).then(pl.lit("ascii")).otherwise(pl.lit("unknown"))
+    )  # fmt: skip
+    claims = general.select("record", claim.alias("claims"))
+    records = frames.records.drop("claims").join(claims, on="record", how="left", maintain_order="left")
+    return Frames(records.with_columns(pl.col("claims").fill_null("unknown")).select(RECORDS.names()), frames.subfields)
 
 
 def _scan(buffer: Any, size: int) -> tuple[dict[str, Ints], dict[str, Ints], Ints]:

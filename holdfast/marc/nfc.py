@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from holdfast.marc.kernel import compiled
+from holdfast.marc.string_views import text_buffers
 
 
 @cache
@@ -64,14 +64,6 @@ def _find_doubtful(data: Any, offsets: Any, doubtful: Any, found: Any) -> None:
                 found[row] = True
                 break
             position += length
-
-
-def text_buffers(values: pl.Series) -> tuple[Any, Any]:
-    """(bytes as uint8, offsets as int64) of a String column without nulls."""
-    array = values.rechunk().to_arrow().cast(pa.large_string())
-    offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    data = array.buffers()[2]
-    return np.frombuffer(data, dtype=np.uint8) if data else np.zeros(0, dtype=np.uint8), offsets
 
 
 def nfc_beside(values: pl.Series) -> pl.Series:

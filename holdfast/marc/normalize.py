@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,7 @@ import stdnum.exceptions
 from stdnum import isbn, issn
 
 from holdfast.identity import correlation_ids, fingerprints
+from holdfast.marc.folding import Folding
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
 VERSION = "2"
@@ -93,13 +95,24 @@ def normalize_ocn(text: pl.Expr) -> pl.Expr:
     return text.str.strip_chars().str.extract(r"^\(OCoLC\)\s*(?:ocm|ocn|on)?\s*0*(\d+)\s*$", 1)
 
 
+def _key_of(character: str) -> str:
+    if character in "'’ʻʼʹ[]":
+        return ""
+    plain = (
+        each for each in unicodedata.normalize("NFKD", character) if not unicodedata.category(each).startswith("M")
+    )
+    return "".join(each if unicodedata.category(each)[0] in "LN" else " " for each in "".join(plain).lower())
+
+
+heading_keys = Folding(_key_of)
+
+
 def heading_key(text: pl.Expr) -> pl.Expr:
     """Comparison form of a heading: letters and digits, without marks and case, words apart by one blank.
 
     NACO Authority File Comparison Rules, in short: diacritics off, punctuation to blanks, case folded.
     """
-    plain = text.str.normalize("NFKD").str.replace_all(r"\p{M}", "").str.to_lowercase()
-    return plain.str.replace_all(r"['’ʻʼʹ\[\]]", "").str.replace_all(r"[^\p{L}\p{N}]+", " ").str.strip_chars()
+    return text.map_batches(heading_keys, return_dtype=pl.String)
 
 
 def isbns(values: pl.Series) -> pl.Series:
@@ -137,7 +150,7 @@ def isbns(values: pl.Series) -> pl.Series:
             converted[chosen[right]] = full.to_numpy()
     for index in np.flatnonzero(frame["odd"].fill_null(False).to_numpy()).tolist():
         converted[index] = normalize_isbn(values[index])
-    return pl.Series(converted, dtype=pl.String)
+    return pl.Series(converted.tolist(), dtype=pl.String)
 
 
 def _characters(texts: pl.Series, width: int) -> npt.NDArray[np.uint8]:
@@ -189,7 +202,11 @@ class _Picked:
         index[place[new]] = np.flatnonzero(new) if values is not None else rows[new]
         wanted = pl.Series(index)
         source = values if values is not None else self.value
-        return source.gather(wanted.set(wanted < 0, None)) if len(source) else pl.Series([None] * self.count, dtype=pl.String)
+        return (
+            source.gather(wanted.set(wanted < 0, None))
+            if len(source)
+            else pl.Series([None] * self.count, dtype=pl.String)
+        )
 
     def lists(self, rows: npt.NDArray[np.int64], values: pl.Series) -> pl.Series:
         """The values of each record's rows, each once, without nulls."""
@@ -198,7 +215,9 @@ class _Picked:
         counts = np.bincount(frame["place"].to_numpy(), minlength=self.count)
         offsets = np.concatenate(([0], np.cumsum(counts)))
         # Rows come in the order of the records, unless several sources were put together.
-        ordered = frame.sort("place", maintain_order=True)["value"] if not frame["place"].is_sorted() else frame["value"]
+        ordered = (
+            frame.sort("place", maintain_order=True)["value"] if not frame["place"].is_sorted() else frame["value"]
+        )
         array = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), ordered.to_arrow().cast(pa.large_string()))
         return pl.Series(pl.from_arrow(array), dtype=pl.List(pl.String))
 
@@ -306,9 +325,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         *_of_leader(),
         *_of_008(),
         pl.col("title", "author").str.strip_chars(" /:;,.="),
-        heading_key(pl.col("title")).fill_null("").alias("title_key"),
-        heading_key(pl.col("author")).fill_null("").alias("author_key"),
-        heading_key(pl.col("work_title")).fill_null("").alias("work_key"),
+        *(heading_keys(facts[name].fill_null("")).alias(key) for name, key in _KEYS.items()),
     )
     frame = frame.with_columns(
         pl.when(pl.col("work_key") != "")
@@ -318,7 +335,10 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         fingerprints(
             frame.select(
                 pl.concat_str(pl.lit("("), "control_number_org", pl.lit(")"), "control_number").alias("number"),
-                pl.when(pl.col("last_modified") != "").then("last_modified").otherwise("content_sha256").alias("modified"),
+                pl.when(pl.col("last_modified") != "")
+                .then("last_modified")
+                .otherwise("content_sha256")
+                .alias("modified"),
             )
         ).alias("fingerprint"),
     )
@@ -326,6 +346,9 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
     return frame.with_columns(ids.alias("correlation_id")).select(
         [pl.col(name).cast(dtype) for name, dtype in NORMALIZED.items()]
     )
+
+
+_KEYS = {"title": "title_key", "author": "author_key", "work_title": "work_key"}
 
 
 def _of_leader() -> list[pl.Expr]:

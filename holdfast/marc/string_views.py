@@ -78,3 +78,11 @@ def ascii_column(values: Bytes, null: npt.NDArray[np.bool_] | None = None, empty
     validity = None if null is None else pa.py_buffer(np.packbits(~null, bitorder="little"))
     array = pa.Array.from_buffers(pa.string_view(), count, [validity, pa.py_buffer(views)])
     return pl.Series(pl.from_arrow(array), dtype=pl.String)
+
+
+def text_buffers(values: pl.Series) -> tuple[Any, Any]:
+    """(bytes as uint8, offsets as int64) of a String column without nulls."""
+    array = values.rechunk().to_arrow().cast(pa.large_string())
+    offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    data = array.buffers()[2]
+    return np.frombuffer(data, dtype=np.uint8) if data else np.zeros(0, dtype=np.uint8), offsets

@@ -28,7 +28,9 @@ def assert_same(data: bytes, block_bytes: int = 4_000_000, reading: Reading = MA
     first, faults = 1, 0
     for block in read_blocks(io.BytesIO(data), block_bytes):
         ours, theirs = read_columns(block, first, reading), read_strictly(block, first, reading)
-        assert_frame_equal(ours.records, theirs.records)
+        # What UNIMARC claims is looked up in the frames afterwards.
+        left_out = ["claims"] if reading.unimarc else []
+        assert_frame_equal(ours.records.drop(left_out), theirs.records.drop(left_out))
         assert_frame_equal(ours.subfields, theirs.subfields)
         first += ours.records.height
         faults += ours.records["fault"].count()
