@@ -15,6 +15,7 @@ from stdnum import isbn, issn
 
 from holdfast.identity import correlation_ids, fingerprints
 from holdfast.marc.folding import Folding
+from holdfast.marc.nfc import nfc_beside
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
 VERSION = "2"
@@ -45,9 +46,9 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "date2": pl.String,  # 008/11-14 as it stands
     "year": pl.Int32,  # 008/07-10 where it is a year
     "imprint_year": pl.Int32,  # the first year of 264 $c (of publication), else 260 $c
-    "title": pl.String,  # 245 $a $b $n $p
+    "title": pl.String,  # 245 $a $b $n $p, in normalization form C
     "title_key": pl.String,
-    "author": pl.String,  # 100, 110 or 111 $a
+    "author": pl.String,  # 100, 110 or 111 $a, in normalization form C
     "author_key": pl.String,
     "work_key": pl.String,  # author_key, ' / ', key of 130 or 240 $a $n $p, else of 245 $a $n $p: equal for editions of a work
     "fields": pl.UInt32,
@@ -324,7 +325,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         pl.col("control_number", "control_number_org", "last_modified").str.strip_chars().fill_null(""),
         *_of_leader(),
         *_of_008(),
-        pl.col("title", "author").str.strip_chars(" /:;,.="),
+        *(_composed(facts[name]).alias(name) for name in ("title", "author")),
         *(heading_keys(facts[name].fill_null("")).alias(key) for name, key in _KEYS.items()),
     )
     frame = frame.with_columns(
@@ -346,6 +347,11 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
     return frame.with_columns(ids.alias("correlation_id")).select(
         [pl.col(name).cast(dtype) for name, dtype in NORMALIZED.items()]
     )
+
+
+def _composed(values: pl.Series) -> pl.Series:
+    """For people: in normalization form C, without the punctuation at the ends."""
+    return nfc_beside(values).fill_null(values).str.strip_chars(" /:;,.=")
 
 
 _KEYS = {"title": "title_key", "author": "author_key", "work_title": "work_key"}
