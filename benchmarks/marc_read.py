@@ -1,7 +1,7 @@
 """Claim: binary MARC becomes columns on disk an order of magnitude faster than a loop over records makes them.
 
 All read the file, and write a table of every subfield (with its form C) and one of the facts of each record
-(holdfast.marc.normalize) as Parquet with the same writer. yaz-marcdump makes MARCXML of the same file: no facts, no columns.
+(holdfast.marc.normalize) as Parquet. yaz-marcdump makes MARCXML of the same file: no facts, no columns.
 Holdfast works on blocks side by side, on all cores; `holdfast-1-thread` is the same without that.
 
 The input is public data (HOLDFAST_TEST_DATA), repeated; all ways make the same tables of it (tests/benchmarks).
@@ -36,6 +36,7 @@ from holdfast.marc.frames import NORMALIZED_SUBFIELDS
 from holdfast.marc.nfc import with_nfc
 from holdfast.marc.normalize import _MATERIAL, NORMALIZED, normalize, normalize_isbn, normalize_issn, normalize_lccn
 from holdfast.marc.parallel import map_in_order
+from holdfast.parquet import write_parquet
 
 Row = tuple[Any, ...]  # place of the field, tag, indicators, code, value
 
@@ -68,10 +69,11 @@ def _parts(stream: BinaryIO) -> Iterator[tuple[int, Frames]]:
 
 def _normalize_part(number: int, frames: Frames, name: str, folder: Path) -> int:
     index = frames.records.with_columns(pl.lit(name).alias("file"), pl.lit(0, pl.UInt32).alias("masked_values"))
-    facts = normalize(index, frames.subfields, source="benchmark", window="2026-01-01")
+    subfields = with_nfc(frames.subfields)
+    facts = normalize(index, subfields, source="benchmark", window="2026-01-01")
     if facts.height:
-        facts.write_parquet(folder / f"records-{number:05}.parquet")
-        with_nfc(frames.subfields).write_parquet(folder / f"subfields-{number:05}.parquet")
+        write_parquet(facts, folder / f"records-{number:05}.parquet")
+        write_parquet(subfields, folder / f"subfields-{number:05}.parquet")
     return index.height
 
 

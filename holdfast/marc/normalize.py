@@ -15,7 +15,7 @@ from stdnum import isbn, issn
 
 from holdfast.identity import correlation_ids, fingerprints
 from holdfast.marc.folding import Folding
-from holdfast.marc.nfc import nfc_beside
+from holdfast.marc.string_views import text_buffers
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
 VERSION = "2"
@@ -183,6 +183,8 @@ class _Picked:
         self.count = len(numbers)
         self.place = place[known]
         self.value = frame["value"]
+        # For people and for keys: in normalization form C.
+        self.text = frame["nfc"].fill_null(self.value) if "nfc" in frame.columns else self.value
         self.tag = frame["tag"].cast(pl.Int16).to_numpy()
         self.code = frame["code"].fill_null("")
         self.ind2 = frame["ind2"]
@@ -223,13 +225,17 @@ class _Picked:
         return pl.Series(pl.from_arrow(array), dtype=pl.List(pl.String))
 
     def joined(self, rows: npt.NDArray[np.int64]) -> pl.Series:
-        """The values of each record's rows in one text, a blank between."""
-        frame = pl.DataFrame({"place": self.place[rows], "value": self.value.gather(rows)})
-        texts = frame.group_by("place", maintain_order=True).agg(pl.col("value").str.join(" "))
-        index = np.full(self.count, -1, dtype=np.int64)
-        index[texts["place"].to_numpy()] = np.arange(len(texts))
-        wanted = pl.Series(index)
-        return texts["value"].gather(wanted.set(wanted < 0, None)) if len(texts) else self.first(rows)
+        """The texts of each record's rows in one, a blank between."""
+        place = self.place[rows]
+        new = np.concatenate(([True], place[1:] != place[:-1])) if len(place) else np.zeros(0, dtype=bool)
+        pieces = self.text.gather(rows).to_frame("text")
+        between = pl.when(pl.lit(pl.Series(new))).then("text").otherwise(pl.lit(" ") + pl.col("text"))
+        data, offsets = text_buffers(pieces.select(between.alias("text"))["text"])
+        starts = np.concatenate((offsets[:-1][new], offsets[-1:]))
+        array = pa.Array.from_buffers(
+            pa.large_string(), len(starts) - 1, [None, pa.py_buffer(starts), pa.py_buffer(data)]
+        )
+        return self.first(rows, pl.Series(pl.from_arrow(array), dtype=pl.String).gather(np.cumsum(new) - 1))
 
 
 def _mapped(values: pl.Series, function: Any) -> pl.Series:
@@ -295,7 +301,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
 
     Args:
         index: shape of `harvest.INDEX`, sorted by record; rows with a fault are left out.
-        subfields: shape of `frames.SUBFIELDS`, of the same records.
+        subfields: shape of `frames.NORMALIZED_SUBFIELDS`, of the same records.
         source: name of the source.
         window: what the source's records are numbered in: the day of the partition.
     """
@@ -304,6 +310,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
     )
     picked = _Picked(records["record"], subfields)
     of_020, of_022, of_010, of_035 = (picked.rows((tag,), "a") for tag in (20, 22, 10, 35))
+    of_author = picked.rows((100, 110, 111), "a")
     facts = {
         "control_number": picked.first(picked.rows((1,))),
         "control_number_org": picked.first(picked.rows((3,))),
@@ -317,7 +324,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         "languages": _languages(picked),
         "title": picked.joined(picked.rows((245,), "abnp")),
         "work_title": _work_title(picked),
-        "author": picked.first(picked.rows((100, 110, 111), "a")),
+        "author": picked.first(of_author, picked.text.gather(of_author)),
         "imprint_year": _imprint_year(picked),
         "fields": pl.Series(_field_counts(records["record"], subfields)),
     }
@@ -325,7 +332,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         pl.col("control_number", "control_number_org", "last_modified").str.strip_chars().fill_null(""),
         *_of_leader(),
         *_of_008(),
-        *(_composed(facts[name]).alias(name) for name in ("title", "author")),
+        pl.col("title", "author").str.strip_chars(" /:;,.="),
         *(heading_keys(facts[name].fill_null("")).alias(key) for name, key in _KEYS.items()),
     )
     frame = frame.with_columns(
@@ -347,11 +354,6 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
     return frame.with_columns(ids.alias("correlation_id")).select(
         [pl.col(name).cast(dtype) for name, dtype in NORMALIZED.items()]
     )
-
-
-def _composed(values: pl.Series) -> pl.Series:
-    """For people: in normalization form C, without the punctuation at the ends."""
-    return nfc_beside(values).fill_null(values).str.strip_chars(" /:;,.=")
 
 
 _KEYS = {"title": "title_key", "author": "author_key", "work_title": "work_key"}

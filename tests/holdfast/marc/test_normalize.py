@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from holdfast import identity
 from holdfast.marc import read_blocks, read_columns
+from holdfast.marc.nfc import with_nfc
 from holdfast.marc.normalize import (
     NORMALIZED,
     _key_of,
@@ -46,7 +47,7 @@ def facts_of(*records: pymarc.Record) -> pl.DataFrame:
     block = next(iter(read_blocks(io.BytesIO(b"".join(each.as_marc() for each in records)))))
     frames = read_columns(block)
     index = frames.records.with_columns(pl.lit("f.mrc").alias("file"), pl.lit(0, pl.UInt32).alias("masked_values"))
-    facts = normalize(index, frames.subfields, source="s", window="2026-01-01")
+    facts = normalize(index, with_nfc(frames.subfields), source="s", window="2026-01-01")
     assert facts.schema == NORMALIZED
     return facts
 
