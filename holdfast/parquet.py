@@ -20,13 +20,19 @@ _SLOTS = 4096  # of the hash table; a column with more than a quarter of it in v
 
 
 @compiled
-def _codes(views: Any, codes: Any, keys: Any, slots: Any) -> int:
+def _codes(views: Any, valid: Any, offset: int, codes: Any, keys: Any, slots: Any) -> int:
     """Number the distinct strings of three bytes at most in the order met; how many, -1: longer, or too many.
 
-    views: int32[n, 4], Arrow's. codes: uint16[n], the number of each. keys: int64, length and bytes of each number.
+    views: int32[n, 4], Arrow's. valid: Arrow's bitmap, which begins `offset` bits before the views; empty: none is null.
+    codes: uint16[n], the number of each. keys: int64, length and bytes of each number.
     """
     found = 0
     for row in range(len(views)):
+        if len(valid):
+            bit = offset + row
+            if not (valid[bit >> 3] >> (bit & 7)) & 1:
+                codes[row] = 0
+                continue
         length = np.int64(views[row, 0])
         if length > 3:
             return -1
@@ -47,20 +53,21 @@ def _codes(views: Any, codes: Any, keys: Any, slots: Any) -> int:
 def _as_dictionary(values: pl.Series) -> Any:
     """The column as a dictionary array of Arrow's; itself, where its values are long or many."""
     array = values.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-    if not len(array) or not pa.types.is_string_view(array.type):
+    if not len(array) or array.null_count == len(array) or not pa.types.is_string_view(array.type):
         return array
-    nulls = values.is_null().to_numpy() if values.null_count() else None
-    views = np.frombuffer(array.buffers()[1], dtype=np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
-    if nulls is not None:
-        # A null's view may hold anything.
-        views = np.where(nulls[:, None], np.int32(0), views)
-    codes = np.empty(len(views), dtype=np.uint16)
+    bitmap, *buffers = array.buffers()
+    views = np.frombuffer(buffers[0], dtype=np.int32).reshape(-1, 4)[array.offset : array.offset + len(array)]
+    valid = np.frombuffer(bitmap, dtype=np.uint8) if bitmap and array.null_count else np.zeros(0, dtype=np.uint8)
+    codes = np.empty(array.offset + len(views), dtype=np.uint16)
     keys = np.empty(_SLOTS // 4, dtype=np.int64)
-    found = _codes(views, codes, keys, np.full(_SLOTS, -1, dtype=np.int32))
+    found = _codes(views, valid, array.offset, codes[array.offset :], keys, np.full(_SLOTS, -1, dtype=np.int32))
     if found < 0:
         return array
     texts = [int(key & 0xFFFFFF).to_bytes(3, "little")[: int(key >> 24)].decode() for key in keys[:found]]
-    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=nulls), pa.array(texts, pa.string()))
+    indices = pa.Array.from_buffers(
+        pa.uint16(), len(views), [bitmap if len(valid) else None, pa.py_buffer(codes)], offset=array.offset
+    )
+    return pa.DictionaryArray.from_arrays(indices, pa.array(texts, pa.string()), safe=False)
 
 
 def write_parquet(frame: pl.DataFrame, path: Path) -> None:
@@ -72,12 +79,13 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
         if not (pa.types.is_dictionary(column.type) or pa.types.is_integer(column.type)):
             other.append(name)
     coded = [name for name in columns if name not in other]
+    numbers = [name for name in coded if pa.types.is_integer(columns[name].type)]
     pq.write_table(
         pa.table(columns),
         path,
         compression="zstd",
         compression_level=1,
         use_dictionary=coded or False,
-        write_statistics=coded or False,
+        write_statistics=numbers or False,
         store_schema=False,
     )

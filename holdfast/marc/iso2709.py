@@ -74,10 +74,8 @@ def _with_unimarc_claims(frames: Frames) -> Frames:
 
 def _scan(buffer: Any, size: int) -> tuple[dict[str, Ints], dict[str, Ints], Ints]:
     """Spans and rows of a block (see `kernel.read_block`), and the bytes of what was converted."""
-    data = buffer[:size]
-    legacy = np.count_nonzero((data >= 0x80) | (data == 0x1B))
-    most_spans = int(np.count_nonzero(data == 0x1D)) + 1
-    most_rows = int(np.count_nonzero((data == 0x1E) | (data == 0x1F))) + 1
+    terminators, pieces, legacy = kernel.count_bytes(buffer[:size])
+    most_spans, most_rows = terminators + 1, pieces + 1
     spans = {name: np.empty(most_spans, dtype=np.int64) for name in ("start", "end", "state", "fields")}
     rows: dict[str, Ints] = {
         "span": np.empty(most_rows, dtype=np.uint32),
@@ -118,10 +116,10 @@ def _clean_frames(
     """Frames without the column `record`; all rows of subfields, but only the clean records."""
     data = block.data
     start, end, state = (spans[name][clean] for name in ("start", "end", "state"))
-    bounds = list(zip(start.tolist(), end.tolist(), strict=True))
+    view, starts, ends = memoryview(data), start.tolist(), end.tolist()
     found = _FOUND[state]
     for k in np.flatnonzero(state == kernel.TWICE).tolist():
-        if undo_twice(data[bounds[k][0] : bounds[k][1]].decode("utf-8")) is not None:
+        if undo_twice(data[starts[k] : ends[k]].decode("utf-8")) is not None:
             found[k] = "utf-8-twice"
     leaders = np.zeros((len(start), 4), dtype=np.int32)
     leaders[:, 0], leaders[:, 3] = 24, start
@@ -137,7 +135,9 @@ def _clean_frames(
         {
             "offset": (start + block.offset).astype(np.uint64),
             "length": (end - start).astype(np.uint32),
-            "sha256": pl.Series([hashlib.sha256(data[a:b]).hexdigest() for a, b in bounds], dtype=pl.String),
+            "sha256": pl.Series(
+                [hashlib.sha256(view[a:b]).hexdigest() for a, b in zip(starts, ends, strict=True)], dtype=pl.String
+            ),
             "leader": series_of_views(leaders, [data], None),
             "claims": pl.Series(claims, dtype=pl.String),
             "found": pl.Series(found, dtype=pl.String),

@@ -228,6 +228,18 @@ def _view(views: Any, row: int, source: Any, start: int, length: int, which: int
 
 
 @compiled
+def count_bytes(data: Any) -> Any:
+    """(record terminators, field terminators and delimiters, bytes above 0x7F and escapes)"""
+    records, pieces, legacy = 0, 0, 0
+    for k in range(len(data)):
+        byte = data[k]
+        records += byte == _RT
+        pieces += (byte == _FT) | (byte == _DELIMITER)
+        legacy += (byte >= 0x80) | (byte == _ESCAPE)
+    return records, pieces, legacy
+
+
+@compiled
 def read_block(
     buffer: Any,
     size: int,
@@ -384,7 +396,15 @@ def read_block(
         if structure:
             state = ASCII
             if special:
-                valid, beyond, twice = utf8_run(buffer, start, start + length)
+                # Delimiters are ASCII, so no character reaches from one value into the next.
+                valid, beyond, twice = True, False, False
+                for row in range(first_row, rows):
+                    if values[row, 2] == 1:
+                        at = np.int64(values[row, 1])
+                        own_valid, own_beyond, own_twice = utf8_run(buffer, at, at + np.int64(values[row, 0]))
+                        valid, beyond, twice = valid and own_valid, beyond or own_beyond, twice or own_twice
+                        if not valid:
+                            break
                 if valid and beyond:
                     state = TWICE if twice else UTF8
                 elif valid and buffer[start + 9] == 0x61:
