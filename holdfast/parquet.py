@@ -80,12 +80,16 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
             other.append(name)
     coded = [name for name in columns if name not in other]
     numbers = [name for name in coded if pa.types.is_integer(columns[name].type)]
-    pq.write_table(
-        pa.table(columns),
+    table = pa.table(columns)
+    # The system's allocator gives back what the pages took; Arrow's own would keep it for each thread.
+    with pq.ParquetWriter(
         path,
+        table.schema,
         compression="zstd",
         compression_level=1,
         use_dictionary=coded or False,
         write_statistics=numbers or False,
         store_schema=False,
-    )
+        memory_pool=pa.system_memory_pool(),
+    ) as writer:
+        writer.write_table(table)

@@ -35,9 +35,9 @@ def map_in_order(
         waiting: deque[Future[_Result]] = deque()
         try:
             for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > count:
+                if len(waiting) == count:
                     yield waiting.popleft().result()
+                waiting.append(pool.submit(function, item))
             while waiting:
                 yield waiting.popleft().result()
         finally:
