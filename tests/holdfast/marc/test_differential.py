@@ -121,7 +121,7 @@ def outcome() -> dict[str, collections.Counter[str]]:
 
 def test_no_value_differs_from_pymarcs_but_for_the_kinds_that_are_documented(outcome) -> None:
     found = outcome["pymarc"]
-    assert found["compared"] > 45_000
+    assert found["compared"] > 35_000
     assert found["content"] == 0, "the same fields, indicators, codes and values"
     assert found["replacement characters"] == found["fields reordered"] == 0
 

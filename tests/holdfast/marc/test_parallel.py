@@ -35,15 +35,13 @@ def test_no_more_items_are_taken_than_can_be_worked_on() -> None:
 
 
 def test_an_exception_comes_out_in_its_place_and_ends_the_work() -> None:
-    seen = []
-
     def fails(item: int) -> int:
         if item == 3:
             raise ValueError("three")
         return item
 
+    results = map_in_order(fails, range(1000), 2)
+    assert [next(results) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="three"):
-        for each in map_in_order(fails, range(1000), 2):
-            seen.append(each)
-    assert seen == [0, 1, 2]
+        next(results)
     assert not [each for each in threading.enumerate() if each.name.startswith("holdfast-block")]
