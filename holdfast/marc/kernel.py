@@ -400,8 +400,8 @@ def read_block(
                 valid, beyond, twice = True, False, False
                 for row in range(first_row, rows):
                     if values[row, 2] == 1:
-                        at = np.int64(values[row, 1])
-                        own_valid, own_beyond, own_twice = utf8_run(buffer, at, at + np.int64(values[row, 0]))
+                        begin: Any = np.int64(values[row, 1])
+                        own_valid, own_beyond, own_twice = utf8_run(buffer, begin, begin + np.int64(values[row, 0]))
                         valid, beyond, twice = valid and own_valid, beyond or own_beyond, twice or own_twice
                         if not valid:
                             break
@@ -415,20 +415,21 @@ def read_block(
                     state = MARC8
         if state != SUSPECT:
             for row in range(first_row, rows):
-                long, at = np.int64(values[row, 0]), np.int64(values[row, 1])
+                long: Any = np.int64(values[row, 0])
+                here: Any = np.int64(values[row, 1])
                 if state == MARC8 and values[row, 2] == 1:
-                    valid, beyond, twice = utf8_run(buffer, at, at + long)
+                    valid, beyond, twice = utf8_run(buffer, here, here + long)
                     if valid and beyond:
                         state = SUSPECT  # UTF-8 inside a MARC-8 record: a mixture, or a strange coincidence
                         break
-                    behind = marc8_run(buffer, at, at + long, points, marks, wide_codes, wide_points, extra, used)
+                    behind = marc8_run(buffer, here, here + long, points, marks, wide_codes, wide_points, extra, used)
                     if behind < 0:
                         state = SUSPECT
                         break
                     _view(values, row, extra, used, behind - used, 1)
                     used = behind
                 else:
-                    _view(values, row, buffer, at, long, 0)
+                    _view(values, row, buffer, here, long, 0)
         if structure:
             end = start + length
         else:
