@@ -32,7 +32,7 @@ def catalogue(*records: Live) -> pl.DataFrame:
 
 
 def verdicts(records: pl.DataFrame, catalog: pl.DataFrame) -> list[tuple[str, str | None]]:
-    return match(records, catalog, KINDS).select("verdict", "target").rows()
+    return match(records, catalog, KINDS).rows.select("verdict", "target").rows()
 
 
 TITLE = ("245", "10\x1faBleak house")
@@ -63,7 +63,7 @@ def test_other_content_is_an_update() -> None:
 def test_each_identifier_finds_the_record_in_whatever_form_it_is_written(tag, code, incoming, held) -> None:
     found = match(
         load(book("77", fields=((tag, code, incoming),))), catalogue(live("A", (tag, f"  \x1f{code}{held}"))), KINDS
-    )
+    ).rows
     assert found.select("verdict", "target").rows() == [("update", "A")]
     assert found["evidence"][0]
 
@@ -77,13 +77,13 @@ def test_the_newest_of_a_load_counts_and_the_others_are_duplicates() -> None:
     records = load(
         book(date="20250101000000.0"), book(date="20260101000000.0", title="Newer"), book(date="20240101000000.0")
     )
-    found = match(records, catalogue(), KINDS)
+    found = match(records, catalogue(), KINDS).rows
     assert found["verdict"].to_list() == ["duplicate", "new", "duplicate"]
     assert "superseded by record 2" in found["detail"][0]
 
 
 def test_the_same_bytes_twice_are_a_duplicate() -> None:
-    found = match(load(book(), book()), catalogue(), KINDS)
+    found = match(load(book(), book()), catalogue(), KINDS).rows
     assert sorted(found["verdict"]) == ["duplicate", "new"]
     assert "the same bytes" in "".join(found["detail"])
 
@@ -92,7 +92,7 @@ def test_one_isbn_on_two_different_books_is_a_collision_and_shows_both_sides() -
     isbn = ("020", "a", "9780306406157")
     records = load(book("1", "One book", fields=(isbn,)), book("2", "Another", fields=(isbn,)))
     found = match(records, catalogue(), KINDS)
-    assert found["verdict"].to_list() == ["collision", "collision"]
+    assert found.rows["verdict"].to_list() == ["collision", "collision"]
     rejections = collisions(found, records)
     assert len(rejections) == 2
     assert all(correlation in rejections[0].hint for correlation in records["correlation_id"])
@@ -112,4 +112,4 @@ def test_numbers_without_an_organization_match_only_with_the_same_title() -> Non
 def test_only_the_identifiers_that_the_source_names_are_tried() -> None:
     catalog = catalogue(live("A", ("020", "  \x1fa9780306406157")))
     records = load(book("9", fields=(("020", "a", "9780306406157"),)))
-    assert match(records, catalog, ("control_number",))["verdict"].to_list() == ["new"]
+    assert match(records, catalog, ("control_number",)).rows["verdict"].to_list() == ["new"]
