@@ -55,7 +55,7 @@ Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 FieldSpec = Annotated[str, AfterValidator(_check_field_spec)]
 Name = Annotated[str, AfterValidator(_check_name)]
-MatchKey = Literal["control_number", "ocn", "isbn", "issn", "lccn"]
+MatchKey = Literal["control_number", "ocn", "isbn", "issn", "lccn", "title"]
 
 
 class _Table(BaseModel):
@@ -121,7 +121,8 @@ class Source(_Table):
         default=3, ge=0, description="a drop is complete once nothing in it changed for so long"
     )
     match: tuple[MatchKey, ...] = Field(
-        default=("control_number", "ocn", "isbn", "issn", "lccn"), description="identifiers tried, in this order"
+        default=("control_number", "ocn", "isbn", "issn", "lccn"),
+        description="keys tried, in this order; `title` (title, author and year together) is weaker and may stand last",
     )
     schedule: Cron = Field(default="0 2 * * *", description="cron of the nightly load of the day before")
     protected: tuple[FieldSpec, ...] = Field(
@@ -129,6 +130,16 @@ class Source(_Table):
         description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
     )
     suppress_deleted: bool = Field(default=True, description="leader/05 d: suppressed, never deleted by a load")
+
+    @model_validator(mode="after")
+    def _match_is_in_order(self) -> Source:
+        if len(set(self.match)) < len(self.match):
+            raise ValueError(f"match: {', '.join(self.match)}: a key is named twice")
+        if "title" in self.match[:-1]:
+            raise ValueError(
+                "match: title stands last: it counts only where no identifier leads to a record of the catalogue"
+            )
+        return self
 
 
 class Budget(_Table):

@@ -13,18 +13,17 @@ COMPARED = (*IDENTIFIERS, "title", "author", "year")
 KINDS = (*IDENTIFIERS, "title")
 
 # What the comparison needs of a record.
-FACTS = pl.Schema(
-    {
-        "control_numbers": pl.List(pl.String),  # '(organization)number': its own and, in the catalogue, those of its 035
-        "ocn": pl.List(pl.String),
-        "isbn": pl.List(pl.String),
-        "issn": pl.List(pl.String),
-        "lccn": pl.List(pl.String),
-        "title_key": pl.String,
-        "author_key": pl.String,
-        "year": pl.Int32,
-    }
-)
+_FACTS: dict[str, pl.DataType | type[pl.DataType]] = {
+    "control_numbers": pl.List(pl.String),  # '(organization)number': its own and, in the catalogue, those of its 035
+    "ocn": pl.List(pl.String),
+    "isbn": pl.List(pl.String),
+    "issn": pl.List(pl.String),
+    "lccn": pl.List(pl.String),
+    "title_key": pl.String,
+    "author_key": pl.String,
+    "year": pl.Int32,
+}
+FACTS = pl.Schema(_FACTS)
 
 
 def keys_of(frame: pl.LazyFrame, kind: str, id_column: str, *, live: bool = False) -> pl.LazyFrame:
@@ -58,9 +57,7 @@ def keys_of(frame: pl.LazyFrame, kind: str, id_column: str, *, live: bool = Fals
     if kind == "title":
         # All three, or it is no key: "Annual report" is the title of many.
         whole = frame.filter((pl.col("title_key") != "") & (pl.col("author_key") != "") & pl.col("year").is_not_null())
-        return whole.select(
-            identity, pl.concat_str("author_key", "title_key", "year", separator=" / ").alias("key")
-        )
+        return whole.select(identity, pl.concat_str("author_key", "title_key", "year", separator=" / ").alias("key"))
     return frame.select(identity, pl.col(kind).alias("key")).explode("key").drop_nulls("key")
 
 

@@ -21,45 +21,49 @@ from holdfast.outcomes import Rejection
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
 VERSION = "2"
 
-MATCHED = pl.Schema(
-    {
-        "record": pl.UInt32,
-        "correlation_id": pl.String,
-        "verdict": pl.String,  # 'new', 'update', 'unchanged', 'duplicate' or 'collision'
-        "matched_by": pl.String,  # kind of the key that decided: 'ocn'; '' for new records
-        "evidence": pl.String,  # that key with its value: 'ocn 12345'; '' for new records
-        "agreed": pl.List(pl.String),  # keys that agree with the other side: of evidence.COMPARED
-        "disagreed": pl.List(pl.String),  # keys that both sides have and that differ
-        "target": pl.String,  # instance id of the live record; null for new ones
-        "other": pl.String,  # duplicate: correlation id of the record that counts; collision: the other sides
-        "detail": pl.String,  # in words, for people
-    }
-)
+_Columns = dict[str, pl.DataType | type[pl.DataType]]
+
+_MATCHED: _Columns = {
+    "record": pl.UInt32,
+    "correlation_id": pl.String,
+    "verdict": pl.String,  # 'new', 'update', 'unchanged', 'duplicate' or 'collision'
+    "matched_by": pl.String,  # kind of the key that decided: 'ocn'; '' for new records
+    "evidence": pl.String,  # that key with its value: 'ocn 12345'; '' for new records
+    "agreed": pl.List(pl.String),  # keys that agree with the other side: of evidence.COMPARED
+    "disagreed": pl.List(pl.String),  # keys that both sides have and that differ
+    "target": pl.String,  # instance id of the live record; null for new ones
+    "other": pl.String,  # duplicate: correlation id of the record that counts; collision: the other sides
+    "detail": pl.String,  # in words, for people
+}
+MATCHED = pl.Schema(_MATCHED)
 
 # A row a side of a collision: the incoming record's own (side 0), then what it collides with.
-SIDES = pl.Schema(
-    {
-        "record": pl.UInt32,
-        "side": pl.UInt32,
-        "held_in": pl.String,  # 'load' or 'catalogue'
-        "id": pl.String,  # correlation id or instance id
-        "number": pl.String,  # record number in the window, or the live record's number for people
-        "evidence": pl.String,  # the key that both share; '' for the record itself
-        "control_number": pl.String,
-        "title": pl.String,
-        "author": pl.String,
-        "year": pl.Int32,
-        "agreed": pl.List(pl.String),
-        "disagreed": pl.List(pl.String),
-        "target": pl.String,  # the live record that this side would change
-    }
-)
+_SIDES: _Columns = {
+    "record": pl.UInt32,
+    "side": pl.UInt32,
+    "held_in": pl.String,  # 'load' or 'catalogue'
+    "id": pl.String,  # correlation id or instance id
+    "number": pl.String,  # record number in the window, or the live record's number for people
+    "evidence": pl.String,  # the key that both share; '' for the record itself
+    "control_number": pl.String,
+    "title": pl.String,
+    "author": pl.String,
+    "year": pl.Int32,
+    "agreed": pl.List(pl.String),
+    "disagreed": pl.List(pl.String),
+    "target": pl.String,  # the live record that this side would change
+}
+SIDES = pl.Schema(_SIDES)
 
 # What matching reads of a record and of the catalogue, and nothing else.
 RECORD_COLUMNS = (
     *("record", "correlation_id", "file", "last_modified", "content_sha256", "comparable_sha256"),
     *("control_number", "control_number_org", "ocn", "isbn", "issn", "lccn"),
     *("title", "title_key", "author", "author_key", "year"),
+)
+_LIVE_COLUMNS = (
+    *("instance_id", "hrid", "comparable_sha256", "control_number", "control_number_org", "system_numbers"),
+    *("ocn", "isbn", "issn", "lccn", "title", "title_key", "author", "author_key", "year"),
 )
 # Of a group that collides so many others are shown; the group may be a set of hundreds of volumes under one ISBN.
 SIDES_SHOWN = 10
@@ -100,7 +104,9 @@ def _groups(records: pl.DataFrame, kind: str) -> pl.DataFrame:
     the newest (005, then the later one)."""
     keys = keys_of(records.lazy(), kind, "record").unique().collect()
     shared = keys.filter(pl.col("key").is_duplicated()).rename({"id": "record"})
-    facts = records.select("record", "correlation_id", "last_modified", "title_key", "content_sha256", "comparable_sha256")
+    facts = records.select(
+        "record", "correlation_id", "last_modified", "title_key", "content_sha256", "comparable_sha256"
+    )
     rows = shared.join(facts, on="record").sort("key", "last_modified", "record", descending=[False, True, True])
     heads = rows.group_by("key", maintain_order=True).agg(
         pl.col("record").first().alias("winner"),
@@ -134,7 +140,9 @@ def _within_by_title(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]
     rows = rows.join(apart.select("key", "record"), on=["key", "record"], how="anti", maintain_order="left")
     rows = rows.filter(pl.len().over("key") > 1)
     same = (pl.col("comparable_sha256") == pl.col("winner_comparable")).all().over("key")
-    return _verdicts_within(rows, "title", same, "share title, author and date, and no identifier says whether they are one")
+    return _verdicts_within(
+        rows, "title", same, "share title, author and date, and no identifier says whether they are one"
+    )
 
 
 def _verdicts_within(
@@ -199,18 +207,20 @@ def _root(decided: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
 
 def _hits(records: pl.DataFrame, snapshot: pl.LazyFrame, kind: str, rank: int) -> pl.DataFrame:
     """Shape _HIT: which live records the records' keys of this kind lead to."""
-    ours = keys_of(records.lazy(), kind, "record").rename({"id": "record"})
+    ours = keys_of(records.lazy(), kind, "record").rename({"id": "record"}).collect()
+    if not ours.height:
+        return pl.DataFrame(schema=_HIT)
     theirs = keys_of(snapshot, kind, "instance_id", live=True).rename({"id": "target"})
-    # The records' keys are what is held; the catalogue streams by them.
-    hits = theirs.join(ours, on="key", how="inner").select(
-        "record", "target", pl.lit(rank).alias("rank"), pl.concat_str(pl.lit(f"{kind} "), "key").alias("key")
+    # A filter streams: of the catalogue, what has none of our keys is never held (a join would hold it all).
+    wanted = ours["key"].unique().implode()
+    hits = theirs.filter(pl.col("key").is_in(wanted)).unique().collect(engine="streaming").join(ours.unique(), on="key")
+    return _shaped(
+        hits.with_columns(pl.lit(rank).alias("rank"), pl.concat_str(pl.lit(f"{kind} "), "key").alias("key")), _HIT
     )
-    return _shaped(hits.unique().collect(engine="streaming"), _HIT)
 
 
 def _live_facts(snapshot: pl.LazyFrame, targets: pl.Series) -> pl.DataFrame:
-    wanted = targets.unique().alias("instance_id").to_frame().lazy()
-    return snapshot.join(wanted, on="instance_id", how="semi").collect(engine="streaming")
+    return snapshot.filter(pl.col("instance_id").is_in(targets.unique().implode())).collect(engine="streaming")
 
 
 def _joined(pairs: pl.DataFrame, left: pl.DataFrame, right: pl.DataFrame, ours: str, theirs: str) -> pl.DataFrame:
@@ -285,8 +295,13 @@ def _against(hits: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame) -> t
 def _sharing(rows: pl.DataFrame) -> pl.DataFrame:
     """Shape _PAIR: the other records of the load that would change the same live one."""
     groups = rows.filter(pl.col("sharing") > 1).select("record", "correlation_id", "target", "key")
-    members = groups.sort("target", "record").group_by("target", maintain_order=True).agg(
-        pl.col("correlation_id").head(SIDES_SHOWN + 1).alias("id"), pl.col("key").head(SIDES_SHOWN + 1).alias("evidence")
+    members = (
+        groups.sort("target", "record")
+        .group_by("target", maintain_order=True)
+        .agg(
+            pl.col("correlation_id").head(SIDES_SHOWN + 1).alias("id"),
+            pl.col("key").head(SIDES_SHOWN + 1).alias("evidence"),
+        )
     )
     others = groups.drop("key").join(members, on="target").explode("id", "evidence")
     others = others.filter(pl.col("id") != pl.col("correlation_id")).with_columns(pl.lit("load").alias("held_in"))
@@ -338,12 +353,6 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: S
     return Matches(_with_evidence(rows, all_sides, records, live), all_sides)
 
 
-_LIVE_COLUMNS = (
-    *("instance_id", "hrid", "comparable_sha256", "control_number", "control_number_org", "system_numbers"),
-    *("ocn", "isbn", "issn", "lccn", "title", "title_key", "author", "author_key", "year"),
-)
-
-
 def _not_set_apart(hits: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
     """The hits by title whose two sides no identifier sets apart: another OCN or ISBN is another record."""
     pairs = hits.select("record", "target").unique()
@@ -376,7 +385,9 @@ def _sides(pairs: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame, rows:
     collided = rows.filter(pl.col("verdict") == "collision").select("record", own_target="target")
     if not collided.height:
         return pl.DataFrame(schema=SIDES)
-    pairs = pairs.join(collided, on="record", how="semi").unique(["record", "held_in", "id"], keep="first", maintain_order=True)
+    pairs = pairs.join(collided, on="record", how="semi").unique(
+        ["record", "held_in", "id"], keep="first", maintain_order=True
+    )
     targets = rows.select("correlation_id", "target")
     in_load = records.select(
         pl.col("correlation_id").alias("id"), pl.col("record").cast(pl.String).alias("number"), "control_number",
@@ -411,7 +422,9 @@ def _sides(pairs: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame, rows:
 def collisions(matches: Matches, records: pl.DataFrame) -> list[Rejection]:
     """The quarantine entries of the records in collision, each with all sides, so that a cataloguer can decide."""
     facts = records.select("record", "file", "content_sha256")
-    rows = matches.rows.filter(pl.col("verdict") == "collision").join(facts, on="record", how="left", maintain_order="left")
+    rows = matches.rows.filter(pl.col("verdict") == "collision").join(
+        facts, on="record", how="left", maintain_order="left"
+    )
     sides: dict[int, list[str]] = {}
     for side in matches.sides.iter_rows(named=True):
         sides.setdefault(side["record"], []).append(_as_words(side))

@@ -13,7 +13,7 @@ import catalog_assets.definitions
 import preservation_assets.definitions
 from catalog_assets.matching.catalog_snapshot import RECORDS as SNAPSHOT
 from commands.reference import pages
-from holdfast.catalogue.matching import MATCHED
+from holdfast.catalogue.matching import MATCHED, SIDES
 from holdfast.catalogue.outcomes import OUTCOMES
 from holdfast.catalogue.plan import PLAN
 from holdfast.glossary import COLUMNS, PAGES
@@ -109,7 +109,7 @@ def test_every_module_says_what_it_is() -> None:
         assert text.lstrip().startswith(('"""', "#!")) or not text.strip(), path
 
 
-@pytest.mark.parametrize("schema", [INDEX, RECORDS, SNAPSHOT, MATCHED, PLAN, OUTCOMES])
+@pytest.mark.parametrize("schema", [INDEX, RECORDS, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES])
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
 
