@@ -83,6 +83,9 @@ class Paths(_Table):
     exports: Path | None = Field(
         default=None, description="museum exports, a folder a collection; default: VAR/drops/museum"
     )
+    authorities: Path | None = Field(
+        default=None, description="authority files, a folder each; default: VAR/drops/authorities"
+    )
 
 
 class Partitions(_Table):
@@ -140,6 +143,19 @@ class Source(_Table):
                 "match: title stands last: it counts only where no identifier leads to a record of the catalogue"
             )
         return self
+
+
+class AuthorityFiles(_Table):
+    """Authority records that headings are linked to: of one agency or thesaurus, in one file or several."""
+
+    title: str = Field(default="", description="shown to people")
+    pattern: str = Field(default="*.mrc*", description="names of the files in its folder that count; gzip by `.gz`")
+    thesaurus: str = Field(
+        default="",
+        pattern=r"^[a-z0-9/]{0,20}$",
+        description="MARC source code (lcsh, mesh, gnd …) of records that name none in 008/11 or 040 $f",
+    )
+    still_seconds: float = Field(default=3, ge=0, description="a file is complete once it has not changed for so long")
 
 
 class Budget(_Table):
@@ -233,6 +249,7 @@ class Settings(_Table):
     masking: Masking = Masking()
     sources: dict[Name, Source]
     budgets: dict[Name, Budget] = Field(default_factory=dict, description="by source; `default` for the others")
+    authorities: dict[Name, AuthorityFiles] = Field(default_factory=dict)
     collections: dict[Name, Collection] = Field(default_factory=dict)
     scanners: dict[Name, Scanner] = Field(default_factory=dict)
     root: Path = Field(default=Path(), exclude=True, description="folder of the file; set by load_settings")
@@ -267,6 +284,10 @@ class Settings(_Table):
     @property
     def exports(self) -> Path:
         return self._below(self.paths.exports, "drops", "museum")
+
+    @property
+    def authority_files(self) -> Path:
+        return self._below(self.paths.authorities, "drops", "authorities")
 
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:

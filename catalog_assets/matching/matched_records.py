@@ -10,11 +10,17 @@ from holdfast.catalogue.snapshot import FIELDS
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
+from resources.lake.tables import as_markdown
 from resources.ledger.client import Ledger
 from resources.ledger.seen import mark_seen, settle_doubts
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
+
+_SHOWN = (
+    *("record", "held_in", "number", "evidence", "control_number", "title", "author", "year"),
+    *("agreed", "disagreed", "target"),
+)
 
 
 @dg.asset(
@@ -57,7 +63,7 @@ def matched_records(
             MATCHED,
             **counts,
             **{f"by_{key}": count for key, count in keys.items()},
-            collisions_shown=dg.MetadataValue.md(as_markdown(found.sides)),
+            first_collisions=dg.MetadataValue.md(as_markdown(found.sides.head(30), _SHOWN)),
             peak_mib=peak_mib(),
         ),
         check_results=[conservation_result(Conservation(records.height, counts))],
@@ -78,25 +84,3 @@ def write_matches(lake: Lake, partition: str, found: Matches, snapshot: pl.LazyF
         versions = versions.select(pl.col("instance_id").alias("target"), "version", "source_id")
         writer.write("versions", versions.collect(engine="streaming"))
         writer.write("state", state)
-
-
-def as_markdown(sides: pl.DataFrame, shown: int = 30) -> str:
-    """The first collisions, a row a side, for the page in the UI."""
-    if not sides.height:
-        return "none"
-    lines = [
-        "| record | held in | number | by | 001 | title | author | year | agrees | differs | target |",
-        "|---" * 11 + "|",
-    ]
-    for row in sides.head(shown).iter_rows(named=True):
-        names = ("record", "held_in", "number", "evidence", "control_number", "title", "author", "year")
-        values = [row[name] for name in names]
-        values += [", ".join(row["agreed"]), ", ".join(row["disagreed"]), row["target"]]
-        cells = [str("" if value is None else value).replace("|", "\\|").replace("\n", " ")[:100] for value in values]
-        lines.append("| " + " | ".join(cells) + " |")
-    more = (
-        f"\n\nThe first {shown} of {sides.height:,} sides; all are in the table `sides`."
-        if sides.height > shown
-        else ""
-    )
-    return "\n".join(lines) + more

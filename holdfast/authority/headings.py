@@ -90,7 +90,7 @@ def keyed(rows: pl.DataFrame, by: list[str]) -> pl.DataFrame:
             pl.col("part").filter(main & ~pl.col("in_title")).str.join("").alias("name"),
             pl.col("part").filter(main & pl.col("in_title")).str.join("").alias("title"),
             pl.col("part").filter(~main).alias("subdivisions"),
-            pl.col("shown").filter(~main).alias("subdivision_texts"),
+            pl.col("shown").filter(~main).str.strip_chars_end(" .").alias("subdivision_texts"),
         )
         .with_columns(
             pl.concat_list(pl.when(pl.col("main") != "").then("main"), "subdivision_texts")
@@ -113,8 +113,12 @@ def headings(subfields: pl.DataFrame) -> pl.DataFrame:
     fields = subfields.lazy().filter(pl.col("tag").is_in(list(HEADING_TAGS)) & pl.col("ind1").is_not_null()).collect()
     if not fields.height:
         return pl.DataFrame(schema=HEADINGS)
-    places = fields.select("record", "tag", "field", "ind2").unique(["record", "field"], keep="first", maintain_order=True)
-    named = fields.filter(pl.col("code") == "2").group_by("record", "field").agg(pl.col("value").first().alias("source"))
+    places = fields.select("record", "tag", "field", "ind2").unique(
+        ["record", "field"], keep="first", maintain_order=True
+    )
+    named = (
+        fields.filter(pl.col("code") == "2").group_by("record", "field").agg(pl.col("value").first().alias("source"))
+    )
     places = places.join(named, on=["record", "field"], how="left", maintain_order="left").with_columns(
         (pl.col("field").rank("dense").over("record", "tag")).cast(pl.UInt16).alias("occurrence"),
         pl.when(~pl.col("tag").is_in(list(SUBJECT_TAGS)))
@@ -126,7 +130,8 @@ def headings(subfields: pl.DataFrame) -> pl.DataFrame:
     )
     rows = _with_uniform_titles(fields)
     found = keyed(
-        heading_parts(rows, pl.col("tag").str.slice(1), subdivided=pl.col("tag").is_in(list(SUBJECT_TAGS))), ["record", "field"]
+        heading_parts(rows, pl.col("tag").str.slice(1), subdivided=pl.col("tag").is_in(list(SUBJECT_TAGS))),
+        ["record", "field"],
     )
     whole = places.join(found, on=["record", "field"], how="inner", maintain_order="left")
     return whole.filter(pl.col("name") != "").select(pl.col(name).cast(dtype) for name, dtype in HEADINGS.items())

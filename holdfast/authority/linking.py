@@ -94,6 +94,12 @@ def _candidates(distinct: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([strings, names])
 
 
+def candidate_keys(found: pl.DataFrame) -> pl.Series:
+    """All keys by which these headings (shape HEADINGS) are looked for: what of an authority file is needed for them."""
+    distinct = found.unique(["thesaurus", "name", "title", "subdivisions"]).with_row_index("id")
+    return _candidates(distinct)["key"].unique()
+
+
 def _unverified(distinct: pl.DataFrame, file: AuthorityFile) -> pl.DataFrame:
     """Columns id, unverified_subdivisions: those beyond `covered` that no subdivision authority (18X) has."""
     known = file.subdivisions.filter(~pl.col("status").is_in(list(DEPRECATED))).select("thesaurus", part="key").unique()
@@ -181,8 +187,10 @@ def _verdicts(distinct: pl.DataFrame) -> pl.DataFrame:
         .then(pl.concat_str(pl.lit("4"), pl.col("authority_tag").str.slice(1)))
         .otherwise("authority_tag")
     )
-    source = pl.when(pl.col("thesaurus") == "").then(pl.lit("the field names no thesaurus")).otherwise(
-        pl.concat_str(pl.lit("no authority of "), "thesaurus", pl.lit(" has it"))
+    source = (
+        pl.when(pl.col("thesaurus") == "")
+        .then(pl.lit("the field names no thesaurus"))
+        .otherwise(pl.concat_str(pl.lit("no authority of "), "thesaurus", pl.lit(" has it")))
     )
     parts = [
         pl.concat_str(matched, pl.lit(" = "), field, pl.lit(" of "), "authority"),
@@ -222,4 +230,6 @@ def see_also(file: AuthorityFile) -> pl.DataFrame:
     established = file.authorities.filter(pl.col("established") & ~pl.col("status").is_in(list(DEPRECATED)))
     keys = established.sort("authority").unique("key", keep="first").select("key", to="authority")
     edges = file.references.filter(pl.col("reference") == "see also")
-    return edges.join(keys, on="key", how="left", maintain_order="left").select("authority", "relation", "heading", "to")
+    return edges.join(keys, on="key", how="left", maintain_order="left").select(
+        "authority", "relation", "heading", "to"
+    )

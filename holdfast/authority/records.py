@@ -49,6 +49,8 @@ AUTHORITIES = pl.Schema(_AUTHORITIES)
 
 _REFERENCES: dict[str, pl.DataType | type[pl.DataType]] = {
     "authority": pl.String,
+    "file": pl.String,
+    "record": pl.UInt32,
     "reference": pl.String,  # 'see from' (4XX) or 'see also' (5XX)
     "tag": pl.String,
     "relation": pl.String,  # $w/0 in words: broader, narrower, earlier, later …; '' where there is none
@@ -93,9 +95,7 @@ def _tracings(subfields: pl.DataFrame, first: str) -> pl.DataFrame:
     )
     kept = heading_parts(rows, pl.col("tag").str.slice(1), subdivided=pl.lit(True))
     found = keyed(kept.select("record", "field", "code", "value", "is_subdivision"), ["record", "field"])
-    control = (
-        rows.filter(pl.col("code") == "w").group_by("record", "field").agg(pl.col("value").first().alias("w"))
-    )
+    control = rows.filter(pl.col("code") == "w").group_by("record", "field").agg(pl.col("value").first().alias("w"))
     tags = rows.select("record", "field", "tag").unique(maintain_order=True)
     return (
         tags.join(found, on=["record", "field"], how="inner", maintain_order="left")
@@ -158,7 +158,9 @@ def read_authorities(frames: Frames, *, authority_file: str, file: str, thesauru
         pl.col("replaced_by").fill_null([]),
     ).with_columns(
         pl.coalesce("lccn", "control_number").alias("authority"),
-        pl.coalesce("coded", pl.col("f040").str.strip_chars(" .").str.to_lowercase(), pl.lit(thesaurus)).alias("thesaurus"),
+        pl.coalesce("coded", pl.col("f040").str.strip_chars(" .").str.to_lowercase(), pl.lit(thesaurus)).alias(
+            "thesaurus"
+        ),
     )
     whole = pl.col("key").is_not_null() & (pl.col("authority") != "")
     authorities = rows.filter(whole).select(pl.col(name).cast(dtype) for name, dtype in AUTHORITIES.items())
@@ -192,34 +194,39 @@ def _references(subfields: pl.DataFrame, authorities: pl.DataFrame) -> pl.DataFr
             for first, name in (("4", "see from"), ("5", "see also"))
         ]
     )
-    ids = authorities.select("record", "authority")
+    ids = authorities.select("record", "authority", "file")
     return (
         found.join(ids, on="record", how="inner", maintain_order="left")
         .sort("record", "field", maintain_order=True)
         .with_columns(
-            pl.col("w").str.slice(0, 1).replace_strict(_RELATIONS, default="", return_dtype=pl.String).alias("relation"),
+            pl.col("w")
+            .str.slice(0, 1)
+            .replace_strict(_RELATIONS, default="", return_dtype=pl.String)
+            .alias("relation"),
             pl.col("w").str.slice(2, 1).is_in(["a", "e", "o"]).alias("is_earlier_form"),
         )
         .select(pl.col(name).cast(dtype) for name, dtype in REFERENCES.items())
     )
 
 
-def newest(files: list[AuthorityFile]) -> AuthorityFile:
-    """One file of several: of an authority that is in it twice the newest record (005, then the later one) counts."""
-    if not files:
-        return nothing()
-    rows = pl.concat([each.authorities for each in files]).with_row_index("place")
-    of_place = [
-        each.references.with_columns(pl.lit(number, pl.UInt32).alias("part")) for number, each in enumerate(files)
-    ]
-    parts = pl.concat(
-        [pl.repeat(number, each.authorities.height, dtype=pl.UInt32, eager=True) for number, each in enumerate(files)]
+def superseded(ids: pl.DataFrame) -> pl.DataFrame:
+    """Columns file, record of the records that another one of the same authority replaces: the newest (005, then the later
+    one) counts.
+
+    Args:
+        ids: columns authority, last_modified, file, record, in the order read.
+    """
+    rows = ids.with_row_index("place").sort("last_modified", "place")
+    return rows.filter(~pl.col("authority").is_last_distinct()).sort("place").select("file", "record")
+
+
+def joined(files: list[AuthorityFile]) -> AuthorityFile:
+    """One file of several, each authority once."""
+    authorities, references, rejected = (pl.concat(tables) for tables in zip(nothing(), *files, strict=True))
+    gone = superseded(authorities)
+    own = ["file", "record"]
+    return AuthorityFile(
+        authorities.join(gone, on=own, how="anti", maintain_order="left"),
+        references.join(gone, on=own, how="anti", maintain_order="left"),
+        rejected,
     )
-    rows = rows.with_columns(parts.alias("part"))
-    kept = rows.sort("last_modified", "place").unique("authority", keep="last").sort("place")
-    # A record's references go with it: those of an older record of the same authority count no more.
-    references = pl.concat(of_place).join(
-        kept.select("authority", "part"), on=["authority", "part"], how="semi", maintain_order="left"
-    )
-    rejected = pl.concat([each.rejected for each in files])
-    return AuthorityFile(kept.drop("place", "part"), references.drop("part"), rejected)

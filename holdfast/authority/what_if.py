@@ -53,9 +53,7 @@ def after(current: AuthorityFile, new: AuthorityFile, *, whole: bool) -> Authori
     gone = pl.col("authority_file").is_in(names) if whole else pl.lit(False)
     kept = current.authorities.filter(~(replaced | gone))
     references = current.references.join(kept, on="authority", how="semi", maintain_order="left")
-    return AuthorityFile(
-        pl.concat([kept, new.authorities]), pl.concat([references, new.references]), new.rejected
-    )
+    return AuthorityFile(pl.concat([kept, new.authorities]), pl.concat([references, new.references]), new.rejected)
 
 
 def authority_changes(current: AuthorityFile, new: AuthorityFile, *, whole: bool) -> pl.DataFrame:
