@@ -61,11 +61,16 @@ def authority(arguments: argparse.Namespace) -> int:
     rejected = sum(len(part.rejections) for part in parts)
     if rejected:
         print(f"{rejected} records can't be read as authority records and are left out", file=sys.stderr)
+    new = joined([part.found for part in parts])
+    if not new.authorities.height:
+        # An empty file taken for a whole one would delete every authority.
+        print(f"{', '.join(map(str, arguments.new))}: no authority record in it", file=sys.stderr)
+        return 2
     try:
         answer = ask(
             lake,
             read_all(lake),
-            joined([part.found for part in parts]),
+            new,
             whole=not arguments.update,
             partitions=arguments.partition,
         )

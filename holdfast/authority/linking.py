@@ -174,7 +174,7 @@ def _verdicts(distinct: pl.DataFrame) -> pl.DataFrame:
     )
     replaced = pl.col("replaced_by").list.len() == 1
     authorized = (
-        pl.when(several | (rank == _REFERENCE))
+        pl.when(rank.is_null() | several | (rank == _REFERENCE))
         .then(None)
         .when(rank == _DEPRECATED)
         .then(pl.when(replaced).then(pl.col("replaced_by").list.first()))
