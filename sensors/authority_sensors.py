@@ -63,8 +63,8 @@ def _file_sensor(settings: Settings) -> dg.SensorDefinition:
         now = list_files(settings)
         still = {name: each.still_seconds for name, each in settings.authorities.items()}
         run_key, waiting = plan_files(seen, now, time.time_ns(), still)
-        context.update_cursor(json.dumps(now))
         if not run_key:
+            context.update_cursor(json.dumps(now))
             return dg.SkipReason(waiting)
         return dg.SensorResult(run_requests=[dg.RunRequest(run_key=run_key)], cursor=json.dumps(now))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from catalog_assets.definitions import build_defs
 from holdfast.settings import Settings, parse_settings
 from sensors.authority_sensors import build_authority_sensors, plan_files, plan_linking
 from tests.authorities import authority
@@ -62,9 +63,9 @@ def test_every_normalized_partition_asks_for_its_links(settings: Settings) -> No
     with dg.DagsterInstance.ephemeral() as instance:
         nothing = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
         assert nothing.skip_message
-        for partition in ("2026-01-05|a", "2026-01-06|a", "2026-01-05|a"):
+        for partition in ("2026-01-05|ebooks", "2026-01-06|ebooks", "2026-01-05|ebooks"):
             instance.report_runless_asset_event(dg.AssetMaterialization("normalized_records", partition=partition))
-        tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance))
-        assert sorted(each.partition_key for each in tick.run_requests) == ["2026-01-05|a", "2026-01-06|a"]
+        tick = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, definitions=build_defs()))
+        assert sorted(each.partition_key for each in tick.run_requests) == ["2026-01-05|ebooks", "2026-01-06|ebooks"]
         again = sensor.evaluate_tick(dg.build_sensor_context(instance=instance, cursor=tick.cursor))
         assert not again.run_requests

@@ -117,6 +117,7 @@ def test_what_if_names_the_live_records_that_a_new_file_would_touch(library: Dem
     materialize(settings, "authority_records")
     drop(RECORDS)
     fine()
+    fine(only=("catalog_snapshot",))
     put(settings, authority("sh1", ("150", "  ", "a", "Verse"), ("450", "  ", "a", "Poetry")))
     said = materialize(settings, "authority_what_if", partitions=[partition()])
     assert said["changed_heading"] == 1
