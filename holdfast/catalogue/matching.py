@@ -129,11 +129,10 @@ def _within(records: pl.DataFrame, kind: str) -> tuple[pl.DataFrame, pl.DataFram
     return _verdicts_within(rows, kind, same_record, "share the identifier and differ in title")
 
 
-def _within_by_title(records: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _within_by_title(records: pl.DataFrame, facts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Likewise for records that share title, author and date and that no identifier sets apart: the same content is a
     duplicate, else a person decides."""
     rows = _groups(records, "title")
-    facts = facts_of(records, "record")
     others = rows.filter(pl.col("record") != pl.col("winner")).select("key", "record", "winner")
     pairs = compared(_joined(others, facts, facts, "record", "winner"))
     apart = pairs.filter(pl.col("disagreed").list.set_intersection(list(IDENTIFIERS)).list.len() > 0)
@@ -230,8 +229,11 @@ def _joined(pairs: pl.DataFrame, left: pl.DataFrame, right: pl.DataFrame, ours: 
     return with_ours.join(others, left_on=theirs, right_on="id", how="left", maintain_order="left")
 
 
-def _against(hits: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """(shape _DECIDED, shape _PAIR) of the records whose keys lead to live ones."""
+def _against(
+    hits: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """(shape _DECIDED, shape _PAIR, columns record, agreed and disagreed) of the records whose keys lead to live ones; `ours` and
+    `theirs` are the facts of both."""
     best = hits.sort("record", "rank", "target", "key").unique(["record", "target"], keep="first", maintain_order=True)
     pairs = best.select("record", "target", "key")
     targets = best.group_by("record", maintain_order=True).agg(
@@ -241,15 +243,7 @@ def _against(hits: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame) -> t
     hashes = live.select(target="instance_id", live_sha256="comparable_sha256")
     rows = rows.join(hashes, on="target", how="left").sort("record")
 
-    facts = compared(
-        _joined(
-            rows.select("record", "target"),
-            facts_of(records, "record"),
-            facts_of(live, "instance_id", live=True),
-            "record",
-            "target",
-        )
-    )
+    facts = compared(_joined(rows.select("record", "target"), ours, theirs, "record", "target"))
     differs = pl.col("disagreed").list.contains
     another = facts.select(
         "record",
@@ -289,7 +283,8 @@ def _against(hits: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame) -> t
     catalogue = pairs.join(collided, on="record", how="semi").select(
         "record", pl.lit("catalogue").alias("held_in"), id="target", evidence="key"
     )
-    return _shaped(decided, _DECIDED), pl.concat([_shaped(catalogue, _PAIR), _sharing(rows)])
+    sides = pl.concat([_shaped(catalogue, _PAIR), _sharing(rows)])
+    return _shaped(decided, _DECIDED), sides, facts.select("record", "agreed", "disagreed")
 
 
 def _sharing(rows: pl.DataFrame) -> pl.DataFrame:
@@ -321,6 +316,7 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: S
     snapshot = snapshot.select([each for each in _LIVE_COLUMNS if each in columns])
     records = records.select(RECORD_COLUMNS).sort("record")
     identifiers = [kind for kind in kinds if kind != "title"]
+    ours = facts_of(records, "record")
     left, decided, pairs = records, [], []
     for kind in identifiers:
         verdicts, sides = _within(left, kind)
@@ -334,13 +330,15 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: S
         rest = left.join(found, on="record", how="anti", maintain_order="left")
         by_title = _hits(rest, snapshot, "title", len(identifiers))
         its_live = _live_facts(snapshot, by_title["target"])
-        by_title = _not_set_apart(by_title, rest, its_live)
-        verdicts, sides = _within_by_title(rest.join(by_title, on="record", how="anti", maintain_order="left"))
+        by_title = _not_set_apart(by_title, ours, facts_of(its_live, "instance_id", live=True))
+        rest = rest.join(by_title, on="record", how="anti", maintain_order="left")
+        verdicts, sides = _within_by_title(rest, ours)
         decided.append(verdicts)
         pairs.append(sides)
         found = pl.concat([found, by_title])
         live = pl.concat([live, its_live]).unique("instance_id", maintain_order=True)
-    verdicts, sides = _against(found, left, live)
+    theirs = facts_of(live, "instance_id", live=True)
+    verdicts, sides, evidence = _against(found, left, live, ours, theirs)
     decided.append(verdicts)
     pairs.append(sides)
 
@@ -349,39 +347,46 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: S
     rows = ids.join(rows, on="record", how="left", maintain_order="left").with_columns(
         pl.col("verdict").fill_null("new"), pl.col("matched_by", "evidence", "detail").fill_null("")
     )
-    all_sides = _sides(pl.concat(pairs), records, live, rows)
-    return Matches(_with_evidence(rows, all_sides, records, live), all_sides)
+    in_load = ours.rename({"id": "record"}).join(ids, on="record").drop("record").rename({"correlation_id": "id"})
+    all_sides = _sides(pl.concat(pairs), records, live, rows, (ours, in_load, theirs))
+    return Matches(_with_evidence(rows, all_sides, evidence, ours, in_load), all_sides)
 
 
-def _not_set_apart(hits: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
+def _not_set_apart(hits: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
     """The hits by title whose two sides no identifier sets apart: another OCN or ISBN is another record."""
-    pairs = hits.select("record", "target").unique()
-    facts = compared(
-        _joined(pairs, facts_of(records, "record"), facts_of(live, "instance_id", live=True), "record", "target")
-    )
-    apart = facts.filter(pl.col("disagreed").list.set_intersection(list(IDENTIFIERS)).list.len() > 0)
+    pairs = compared(_joined(hits.select("record", "target").unique(), ours, theirs, "record", "target"))
+    apart = pairs.filter(pl.col("disagreed").list.set_intersection(list(IDENTIFIERS)).list.len() > 0)
     return hits.join(apart, on=["record", "target"], how="anti")
 
 
-def _with_evidence(rows: pl.DataFrame, sides: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
+def _with_evidence(
+    rows: pl.DataFrame, sides: pl.DataFrame, evidence: pl.DataFrame, ours: pl.DataFrame, in_load: pl.DataFrame
+) -> pl.DataFrame:
     """`rows` with agreed and disagreed, in the shape of MATCHED: beside the target, the record that counts, or the first of
     the other sides."""
-    ours = facts_of(records, "record")
-    held = rows.filter(pl.col("verdict").is_in(["update", "unchanged"])).select("record", id="target")
-    in_catalogue = _joined(held, ours, facts_of(live, "instance_id", live=True), "record", "id")
+    held = rows.filter(pl.col("verdict").is_in(["update", "unchanged"])).select("record")
     counts = rows.filter(pl.col("verdict") == "duplicate").select("record", id="other")
-    theirs = facts_of(records.drop("record"), "correlation_id")
-    in_load = _joined(counts, ours, theirs, "record", "id")
     names = ["record", "agreed", "disagreed"]
-    first = sides.filter(pl.col("side") == 1).select(names)
-    found = pl.concat([compared(in_catalogue).select(names), compared(in_load).select(names), first])
+    found = pl.concat(
+        [
+            evidence.join(held, on="record", how="semi"),
+            compared(_joined(counts, ours, in_load, "record", "id")).select(names),
+            sides.filter(pl.col("side") == 1).select(names),
+        ]
+    )
     empty = pl.lit([], dtype=pl.List(pl.String))
     whole = rows.join(found, on="record", how="left", maintain_order="left")
     return _shaped(whole.with_columns(pl.col("agreed", "disagreed").fill_null(empty)), MATCHED)
 
 
-def _sides(pairs: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
-    """Shape SIDES of the records in collision."""
+def _sides(
+    pairs: pl.DataFrame,
+    records: pl.DataFrame,
+    live: pl.DataFrame,
+    rows: pl.DataFrame,
+    facts: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
+) -> pl.DataFrame:
+    """Shape SIDES of the records in collision; `facts`: of the load by record and by correlation id, and of the live ones."""
     collided = rows.filter(pl.col("verdict") == "collision").select("record", own_target="target")
     if not collided.height:
         return pl.DataFrame(schema=SIDES)
@@ -397,14 +402,11 @@ def _sides(pairs: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame, rows:
         pl.col("instance_id").alias("id"), pl.col("hrid").alias("number"), "control_number", "title", "author", "year",
         pl.col("instance_id").alias("target"),
     )  # fmt: skip
-    ours = facts_of(records, "record")
+    ours, of_load, of_catalogue = facts
     sides = []
-    for held_in, shown, facts in (
-        ("load", in_load, facts_of(records.drop("record"), "correlation_id")),
-        ("catalogue", in_catalogue, facts_of(live, "instance_id", live=True)),
-    ):
+    for held_in, shown, theirs in (("load", in_load, of_load), ("catalogue", in_catalogue, of_catalogue)):
         chosen = pairs.filter(pl.col("held_in") == held_in)
-        evidence = compared(_joined(chosen, ours, facts, "record", "id")).select(*_PAIR, "agreed", "disagreed")
+        evidence = compared(_joined(chosen, ours, theirs, "record", "id")).select(*_PAIR, "agreed", "disagreed")
         sides.append(_shaped(evidence.join(shown, on="id", how="left"), SIDES))
     own = collided.join(records.select("record", id="correlation_id"), on="record").join(in_load, on="id")
     own = _shaped(own.with_columns(pl.lit("load").alias("held_in"), pl.lit("").alias("evidence")), SIDES)

@@ -43,7 +43,9 @@ def test_a_record_that_came_in_between_is_not_made_again(late: tuple, expected: 
     record = book("9", fields=(("035", "a", "(OCoLC)5"), ("020", "a", "9780306406157")))
     (part,) = index_drop(io.BytesIO(record), "a.mrc", RULES, b"salt")
     records = normalize_part(part.frame, source="a", window="2026-01-05").records
-    plan = pl.DataFrame({"record": [1], "action": ["create"], "target": ["ours"]}, schema_overrides={"record": pl.UInt32})
+    plan = pl.DataFrame(
+        {"record": [1], "action": ["create"], "target": ["ours"]}, schema_overrides={"record": pl.UInt32}
+    )
     ils: Any = cast(Ils, Late(*late))
     found = overtaken(plan, records, ils, "2026-01-05", Source(), RULES, b"salt")
     assert {number: text.split(" is in")[0] for number, text in found.items()} == expected
