@@ -308,7 +308,7 @@ def match_plainly(
     best: dict[int, list[tuple[int, str, str, str]]] = {}
     for number, own in strong.items():
         if own:
-            best[number] = sorted((rank, target, key, kind) for target, (rank, key, kind) in own.items())
+            best[number] = sorted((rank, target, key, kind) for target, (rank, key, kind) in own.items())[:11]
             sharing[best[number][0][1]] = sharing.get(best[number][0][1], 0) + 1
     for number, found in best.items():
         _, target, evidence, kind = found[0]

@@ -64,7 +64,9 @@ def lookup(file: AuthorityFile) -> pl.DataFrame:
     facts = rows.select(
         "authority", "thesaurus", "as_name", "as_subject", "replaced_by", authorized="heading", authority_tag="tag"
     )
-    every = pl.concat([own, from_here]).unique(["authority", "key", "rank"]).join(facts, on="authority")
+    # One key twice in a record: what one of its references says of it counts.
+    every = pl.concat([own, from_here]).group_by("authority", "key", "rank").agg(pl.col("is_earlier_form").any())
+    every = every.join(facts, on="authority")
     scoped = pl.concat(
         [
             every.filter("as_name").with_columns(pl.lit(NAMES).alias("thesaurus")),

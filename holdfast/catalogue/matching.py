@@ -235,8 +235,9 @@ def _against(
     """(shape _DECIDED, shape _PAIR, columns record, agreed and disagreed) of the records whose keys lead to live ones; `ours` and
     `theirs` are the facts of both."""
     best = hits.sort("record", "rank", "target", "key").unique(["record", "target"], keep="first", maintain_order=True)
-    pairs = best.select("record", "target", "key")
-    targets = best.group_by("record", maintain_order=True).agg(
+    # A key that names nothing ('n/a') may lead to very many; the first are shown.
+    pairs = best.filter(pl.int_range(pl.len()).over("record") <= SIDES_SHOWN).select("record", "target", "key")
+    targets = pairs.group_by("record", maintain_order=True).agg(
         pl.col("target").alias("targets"), pl.col("target").first(), pl.col("key").first()
     )
     rows = targets.join(records.select("record", "correlation_id", "comparable_sha256"), on="record", how="left")

@@ -219,3 +219,12 @@ def test_a_large_group_is_shown_in_part() -> None:
     assert found.rows["verdict"].unique().to_list() == ["collision"]
     assert found.sides.group_by("record").len()["len"].max() <= 12
     assert "and 29 more" in found.rows["detail"][0]
+
+
+def test_a_number_that_names_nothing_leads_to_many_and_the_first_are_shown() -> None:
+    catalog = catalogue(*(live(f"{n:02}", ("010", "  \x1fan/a"), ("245", f"10\x1faTitle {n}")) for n in range(40)))
+    records = load(book("1", fields=(("010", "a", "n/a"),)))
+    found = match(records, catalog, KINDS)
+    assert found.rows["verdict"].to_list() == ["collision"]
+    assert found.sides.height == 12
+    assert len(found.rows["other"][0].split(",")) == 11
