@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
 import gzip
 import hashlib
 import os
@@ -34,7 +35,15 @@ from holdfast.identity import correlation_id, fingerprint
 from holdfast.marc import Frames, read_blocks, read_columns
 from holdfast.marc.frames import NORMALIZED_SUBFIELDS
 from holdfast.marc.nfc import with_nfc
-from holdfast.marc.normalize import _MATERIAL, NORMALIZED, normalize, normalize_isbn, normalize_issn, normalize_lccn
+from holdfast.marc.normalize import (
+    _MATERIAL,
+    NORMALIZED,
+    _key_of,
+    normalize,
+    normalize_isbn,
+    normalize_issn,
+    normalize_lccn,
+)
 from holdfast.marc.parallel import map_in_order
 from holdfast.parquet import write_parquet
 
@@ -46,7 +55,6 @@ _OCN_001 = re.compile(r"^(?:ocm|ocn|on)0*(\d+)\s*$")
 _PLAIN_OCN = re.compile(r"^0*(\d+)$")
 _LANGUAGE, _CODE = re.compile("[a-z]{3}"), re.compile("^[a-z]{3}$")
 _YEAR = re.compile(r"(?:^|[^0-9])(1[4-9][0-9]{2}|20[0-9]{2})(?:[^0-9]|$)")
-_DROPPED, _NO_WORD = re.compile(r"['’ʻʼʹ\[\]]"), re.compile(r"[\W_]+")
 
 
 def with_holdfast(file: Path, folder: Path, workers: int | None = None) -> int:
@@ -224,10 +232,12 @@ def _unique(values: Any) -> list[str]:
     return list(dict.fromkeys(each for each in values if each is not None))
 
 
+_folded = functools.cache(_key_of)
+
+
 def _key(text: str | None) -> str:
     """normalize.heading_keys in plain Python."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text or "") if not unicodedata.category(c).startswith("M"))
-    return _NO_WORD.sub(" ", _DROPPED.sub("", plain.lower())).strip()
+    return " ".join(each for each in "".join(map(_folded, text or "")).split(" ") if each)
 
 
 WAYS = {OURS: with_holdfast, f"{OURS}-1-thread": with_one_thread, "pymarc": with_pymarc, "mrrc": with_mrrc}
