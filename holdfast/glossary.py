@@ -40,6 +40,18 @@ COLUMNS: dict[str, str] = {
     "author": "100, 110 or 111 $a",
     "author_key": "the author's comparison form (NACO rules)",
     "fields": "how many fields the record has",
+    # Issues.
+    "code": "what kind of issue (docs/reference/issues.md), or `local.` and the name of a rule of holdfast.toml",
+    "severity": "error, warning or info",
+    "tag": "of the field; LDR is the leader",
+    "field": "place of the field in the record, from 0; empty: the leader, or a field that is missing",
+    "occurrence": "which of the record's fields with this tag, from 1",
+    "subfield": "its code; empty: the field or the record as a whole",
+    "position": "character in the value, from 0; empty: the value as a whole",
+    "value": "what was found, 80 characters of it; masked values are left out",
+    "rule": "whose rule: the schema's, a section of MARC 21, or one of holdfast.toml",
+    "message": "in words",
+    "hint": "what would mend it",
     # The catalogue.
     "instance_id": "id of the live record",
     "hrid": "its number for people",
@@ -47,7 +59,7 @@ COLUMNS: dict[str, str] = {
     "updated": "when it was last changed, by the library system's clock",
     "version": "of the live record that was looked at; 0 for a new one",
     # Matching, plan and commit.
-    "verdict": "new, update, unchanged, duplicate, collision, or seen (written by an earlier run)",
+    "verdict": "new, update, unchanged, duplicate, collision, stopped (by an issue), or seen (written by an earlier run)",
     "evidence": "the identifier that decided, with its value",
     "target": "instance id of the live record; of a new one the id that it gets",
     "other": "the other sides of a duplicate or collision",

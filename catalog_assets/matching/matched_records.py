@@ -5,7 +5,7 @@ import polars as pl
 
 from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
-from holdfast.catalogue.matching import MATCHED, collisions, match
+from holdfast.catalogue.matching import MATCHED, collisions, match_unstopped
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
@@ -17,7 +17,7 @@ from resources.redis.filter import IdempotencyFilter
 
 
 @dg.asset(
-    deps=["normalized_records", "catalog_snapshot"],
+    deps=["normalized_records", "record_issues", "catalog_snapshot"],
     partitions_def=LOADS,
     group_name="matching",
     owners=["team:metadata"],
@@ -25,8 +25,8 @@ from resources.redis.filter import IdempotencyFilter
     code_version="1",
     check_specs=[conservation_spec("matched_records")],
     description=(
-        "A row a record: new, update, unchanged, duplicate (within the load), collision (in quarantine, with both sides) or "
-        "seen (written by an earlier run of the same window), with the evidence; beside it the live fields of its matches."
+        "A row a record: new, update, unchanged, duplicate (within the load), collision (in quarantine, with both sides), "
+        "stopped (in quarantine, for an issue that the source stops on) or seen (written by an earlier run of the same window), with the evidence; beside it the live fields of its matches."
     ),
 )
 def matched_records(
@@ -41,7 +41,8 @@ def matched_records(
     snapshot, state = lake.read("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
     ils = state["ils"][0]
     settle_doubts(ledger, ils, source, partition, snapshot)
-    matched = match(records, snapshot, SETTINGS.sources[source].match)
+    stopped = lake.read("record_issues", partition, "stopped")
+    matched = match_unstopped(records, stopped, snapshot, SETTINGS.sources[source].match)
     matched = mark_seen(matched, records, ledger, idempotency_filter, ils, source, partition)
     targets = matched.filter(pl.col("verdict").is_in(["update", "unchanged"])).select("target").unique().lazy()
     with lake.replace("matched_records", partition) as writer:
@@ -53,9 +54,8 @@ def matched_records(
         versions = snapshot.lazy().select(pl.col("instance_id").alias("target"), "version", "source_id")
         writer.write("versions", versions.join(targets, on="target", how="semi").collect())
         writer.write("state", state)
-    Quarantine(postgres, "catalogue").replace(
-        "matched_records", partition, collisions(matched, records), run_id=context.run.run_id
-    )
+    rejected = collisions(matched, records)
+    Quarantine(postgres, "catalogue").replace("matched_records", partition, rejected, run_id=context.run.run_id)
     counts = dict(matched.drop_nulls("verdict").group_by("verdict").len().sort("verdict").iter_rows())
     return dg.MaterializeResult(
         metadata=table_metadata(matched.height, MATCHED, **counts),

@@ -14,7 +14,7 @@ MATCHED = pl.Schema(
     {
         "record": pl.UInt32,
         "correlation_id": pl.String,
-        "verdict": pl.String,  # 'new', 'update', 'unchanged', 'duplicate' or 'collision'
+        "verdict": pl.String,  # 'new', 'update', 'unchanged', 'duplicate', 'collision' or 'stopped'
         "evidence": pl.String,  # 'ocn 12345', '' for new records
         "target": pl.String,  # instance id of the live record; null for new ones
         "other": pl.String,  # duplicate: correlation id of the record that counts; collision: the other sides
@@ -181,6 +181,19 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...])
     return ids.join(verdicts, on="record", how="left", maintain_order="left").select(
         [pl.col(name).cast(dtype) for name, dtype in MATCHED.items()]
     )
+
+
+def match_unstopped(
+    records: pl.DataFrame, stopped: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...]
+) -> pl.DataFrame:
+    """`match`, without the records that validation stopped: they get the verdict 'stopped', and stand for no other record.
+
+    stopped: columns record, detail.
+    """
+    matched = match(records.join(stopped, on="record", how="anti", maintain_order="left"), snapshot, kinds)
+    rest = records.select("record", "correlation_id").join(stopped.select("record", "detail"), on="record", how="inner")
+    verdicts = rest.with_columns(pl.lit("stopped").alias("verdict"), pl.lit("").alias("evidence"))
+    return pl.concat([matched, verdicts.match_to_schema(MATCHED, missing_columns="insert")]).sort("record")
 
 
 def collisions(matched: pl.DataFrame, records: pl.DataFrame) -> list[Rejection]:

@@ -27,7 +27,19 @@ _FIELD = ("tag", "label", "description", "url", "repeatable", "required", "depre
           "records", "examples")  # fmt: skip
 _SUBFIELD = ("code", "label", "description", "url", "repeatable", "required", "deprecated", "pattern", "codes", "positions",
              "order", "created", "modified", "groups", "flags", "checks", "total", "records", "examples")  # fmt: skip
-_POSITION = ("label", "description", "url", "start", "end", "codes", "flags", "pattern", "groups", "position", "deprecated")
+_POSITION = (
+    "label",
+    "description",
+    "url",
+    "start",
+    "end",
+    "codes",
+    "flags",
+    "pattern",
+    "groups",
+    "position",
+    "deprecated",
+)
 _INDICATOR = ("label", "description", "url", "codes", "pattern", "checks", "deprecated")
 _NEAR = 0.8
 _LONGEST = 100_000_000  # bytes of a schema, unpacked: a gzip bomb is no schema
@@ -98,8 +110,8 @@ class Position:
 
     @property
     def _flag_width(self) -> int:
-        assert self.codes is not None
-        return min(len(code) for code in {**self.codes.active, **self.codes.deprecated})
+        codes = self.codes or _BLANK
+        return min(len(code) for code in {**codes.active, **codes.deprecated})
 
 
 @dataclass(frozen=True, eq=False)
@@ -258,7 +270,7 @@ class _Reader:
         table = self.table(given, key, _FIELD)
         control = tag == "LDR" or tag.startswith("00")
         subfields = table.get("subfields")
-        indicators = (None, None)
+        indicators: tuple[Codes | None, Codes | None] = (None, None)
         if not control:
             indicators = (self._indicator_of(table, "indicator1", key), self._indicator_of(table, "indicator2", key))
         types = self.table(table.get("types", {}), f"{key}.types")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 
 from holdfast.marc.validation.findings import Findings
-from holdfast.marc.validation.rows import CHARACTERS, NONE, TAGS, Ints, Rows
+from holdfast.marc.validation.rows import CHARACTERS, NONE, Ints, Rows
 from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle
-from holdfast.marc.validation.values import LANGUAGES, check_ean, check_ismn, check_upc
+from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
 
 # One pass over all values finds those that have something; what it is, is asked of these only. U+0098 and U+009C are MARC's
 # non-sorting marks, U+200C and U+200D its joiners.
@@ -22,18 +25,25 @@ def check_characters(rows: Rows, findings: Findings) -> None:
     places = value.str.contains(_ODD).fill_null(False).arg_true().to_numpy().astype(np.int64)
     if not len(places):
         return
-    found = value.gather(places)
+    found = value[places]
     for code, pattern in (("value.control_character", _CONTROL), ("value.replacement_character", "\ufffd")):
         position = found.str.find(pattern).to_numpy(allow_copy=True)
         hit = np.flatnonzero(found.str.contains(pattern).to_numpy())
         if len(hit):
             # Polars counts bytes, people characters.
-            before = found.gather(hit).str.slice(0)
-            at = [len(text.encode()[: int(byte)].decode(errors="ignore")) for text, byte in zip(before, position[hit], strict=True)]
+            before = found[hit]
+            at = [
+                len(text.encode()[: int(byte)].decode(errors="ignore"))
+                for text, byte in zip(before, position[hit], strict=True)
+            ]
             findings.at_rows(code, places[hit], position=at)
     # Blanks are positions in control fields and in an LCCN.
     tag = rows.tag[rows.field[places]]
-    text = (rows.code[places] != NONE) & (tag >= 10) & ~((tag == 10) & np.isin(rows.code[places], [ord("a"), ord("b"), ord("z")]))
+    text = (
+        (rows.code[places] != NONE)
+        & (tag >= 10)
+        & ~((tag == 10) & np.isin(rows.code[places], [ord("a"), ord("b"), ord("z")]))
+    )
     blank = (found.str.starts_with(" ") | found.str.ends_with(" ")).to_numpy() & text
     findings.at_rows("value.blank", places[blank])
 
@@ -49,38 +59,52 @@ def check_values(rows: Rows, tables: Tables, findings: Findings) -> None:
         places = places[~other]
     if not len(places):
         return
-    order = places[np.argsort(numbers[places], kind="stable")]
-    kinds, starts = np.unique(numbers[order], return_index=True)
-    values = rows.values(order)
-    for kind, start, end in zip(kinds.tolist(), starts, np.append(starts[1:], len(order)), strict=True):
-        judge_values(tables.bundles[kind], order[start:end], values[int(start) : int(end)], findings)
+    judge_values(tables.bundles, numbers[places], places, rows, findings)
 
 
-def judge_values(checks: Bundle, places: Ints, values: pl.Series, findings: Findings) -> None:
-    """Issues of the subfields at `places`, whose values are `values`."""
-    wrong = {}
-    for value in values.unique().to_list():
+def judge_values(bundles: Sequence[Bundle], which: Ints, places: Ints, rows: Rows, findings: Findings) -> None:
+    """Issues of the subfields at `places`, each by the bundle whose number is in `which`. A bundle is asked once a value."""
+    array = rows.values(places).to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
+    texts = array.dictionary.to_pylist()
+    number = array.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
+    width = len(texts) + 1
+    key = which.astype(np.int64) * width + number
+    seen = np.zeros(len(bundles) * width, dtype=bool)
+    seen[key] = True
+    seen.reshape(-1, width)[:, -1] = False  # nulls
+    wrong: dict[int, tuple[Verdict, ...]] = {}
+    for asked in np.flatnonzero(seen).tolist():
+        kind, value = divmod(asked, width)
         # What is empty is a finding of its own.
-        if value and (verdicts := checks.judge(value)):
-            wrong[value] = verdicts
+        if texts[value] and (verdicts := bundles[kind].judge(texts[value])):
+            wrong[asked] = verdicts
     if not wrong:
         return
-    hit = np.flatnonzero(values.is_in(list(wrong)).fill_null(False).to_numpy())
-    found: dict[str, list[tuple[int, Verdict]]] = {}
-    for place, value in zip(places[hit].tolist(), values.gather(hit).to_list(), strict=True):
-        for verdict in wrong[value]:
-            found.setdefault(verdict.code, []).append((place, verdict))
-    for code, each in found.items():
+    bad = np.zeros(len(seen), dtype=bool)
+    bad[list(wrong)] = True
+    hit = np.flatnonzero(bad[key])
+    found: dict[str, tuple[list[int], list[Verdict]]] = {}
+    for place, asked in zip(places[hit].tolist(), key[hit].tolist(), strict=True):
+        for verdict in wrong[asked]:
+            of_code = found.setdefault(verdict.code, ([], []))
+            of_code[0].append(place)
+            of_code[1].append(verdict)
+    for code, (at, verdicts_) in found.items():
         findings.at_rows(
             code,
-            np.array([place for place, _ in each]),
-            position=pl.Series([v.position if v.position >= 0 else None for _, v in each], dtype=pl.UInt32),
-            detail=pl.Series([v.detail for _, v in each], dtype=pl.String),
-            rule=pl.Series([v.rule for _, v in each], dtype=pl.String),
+            np.array(at),
+            position=[verdict.position for verdict in verdicts_],
+            detail=[verdict.detail for verdict in verdicts_],
+            rule=[verdict.rule for verdict in verdicts_],
         )
 
 
-_STANDARD_NUMBERS = {ord("1"): bundle((check_upc,)), ord("2"): bundle((check_ismn,)), ord("3"): bundle((check_ean,))}
+_STANDARD_NUMBERS = (
+    bundle(()),
+    bundle((check_upc,)),
+    bundle((check_ismn,)),
+    bundle((check_ean,)),
+)  # by indicator 1 of 024
 
 
 def check_record(rows: Rows, tables: Tables, findings: Findings) -> None:
@@ -100,11 +124,9 @@ def check_record(rows: Rows, tables: Tables, findings: Findings) -> None:
 
 def _standard_numbers(rows: Rows, findings: Findings) -> None:
     places = rows.rows_of(24, "a")
-    kinds = rows.ind1[rows.field[places]]
-    for kind, checks in _STANDARD_NUMBERS.items():
-        chosen = places[kinds == kind]
-        if len(chosen):
-            judge_values(checks, chosen, rows.values(chosen), findings)
+    if len(places):
+        kind = rows.ind1[rows.field[places]].astype(np.int64) - ord("0")
+        judge_values(_STANDARD_NUMBERS, np.where((kind >= 1) & (kind <= 3), kind, 0), places, rows, findings)
 
 
 def _main_entry(rows: Rows, findings: Findings) -> None:
@@ -115,9 +137,13 @@ def _main_entry(rows: Rows, findings: Findings) -> None:
     titles = rows.of_tag(245)
     has = mains[rows.of[titles]] > 0
     missing = titles[has & (rows.ind1[titles] == ord("0"))]
-    findings.at_fields("title.added_entry", missing, found="0", detail="there is a main entry, and the first indicator is 0")
+    findings.at_fields(
+        "title.added_entry", missing, found="0", detail="there is a main entry, and the first indicator is 0"
+    )
     needless = titles[~has & (rows.ind1[titles] == ord("1"))]
-    findings.at_fields("title.added_entry", needless, found="1", detail="there is no main entry, and the first indicator is 1")
+    findings.at_fields(
+        "title.added_entry", needless, found="1", detail="there is no main entry, and the first indicator is 1"
+    )
 
 
 # Initial articles by language (MARC 21, Appendix F), those that are an article and nothing else with what follows them.
@@ -138,54 +164,39 @@ def _nonfiling(rows: Rows, findings: Findings) -> None:
         return
     second = np.isin(rows.tag[fields], [tag for tag, which in _NONFILING.items() if which == 2])
     count = np.where(second, rows.ind2[fields], rows.ind1[fields]).astype(np.int64) - ord("0")
-    counts_some = (count >= 1) & (count <= 9)
-    # Sorting counts characters without the marks that go over or under a letter.
-    text = rows.values(places[counts_some])
-    n = pl.Series(count[counts_some])
-    frame = pl.DataFrame({"text": text.str.normalize("NFC"), "n": n}).with_columns(
-        pl.col("text").str.slice(pl.col("n") - 1, 1).alias("last"), pl.col("text").str.slice(pl.col("n"), 1).alias("next")
-    )
-    marks = r"^[\p{L}\p{N}\p{M}]$"
-    cut = (
-        frame.select(
-            (pl.col("last").str.contains(marks) & pl.col("next").str.contains(marks)) | (pl.col("next").fill_null("") == "")
-        )
-        .to_series()
-        .fill_null(False)
-        .to_numpy()
-    )
+    some = np.flatnonzero((count >= 1) & (count <= 9))
+    titles = rows.values(places[some]).to_list()
+    cut = [k for k, title, n in zip(some.tolist(), titles, count[some].tolist(), strict=True) if _cuts(title, n)]
     findings.at_rows(
-        "title.nonfiling", places[counts_some][cut], whole=True, detail="the count of nonfiling characters ends inside a word, or behind the title"
-    )  # fmt: skip
-    _articles(rows, fields, places, count, findings)
+        "title.nonfiling",
+        places[np.array(cut, dtype=np.int64)],
+        whole=True,
+        detail="the count of nonfiling characters ends inside a word, or behind the title",
+    )
+    zero = np.flatnonzero((count == 0) & (rows.tag[fields] == 245))
+    languages = rows.languages
+    begins = [
+        (k, language)
+        for k, title in zip(zero.tolist(), rows.values(places[zero]).to_list(), strict=True)
+        if (language := languages.get(int(rows.of[fields[k]]))) in _ARTICLES
+        and (title or "").lower().startswith(_ARTICLES[language])
+    ]
+    findings.at_rows(
+        "title.nonfiling",
+        places[np.array([k for k, _ in begins], dtype=np.int64)],
+        whole=True,
+        detail=[
+            f"the second indicator is 0, and the title begins with an article ({language})" for _, language in begins
+        ],
+    )
 
 
-def _articles(rows: Rows, fields: Ints, places: Ints, count: Ints, findings: Findings) -> None:
-    zero = (count == 0) & (rows.tag[fields] == 245)
-    chosen, of = places[zero], rows.of[fields[zero]]
-    languages = _language_of(rows).gather(of)
-    titles = rows.values(chosen).str.slice(0, 5).str.to_lowercase()
-    for language, articles in _ARTICLES.items():
-        here = (languages == language).fill_null(False)
-        if not here.any():
-            continue
-        begins = pl.Series([False]).extend_constant(False, titles.len() - 1)
-        for article in articles:
-            begins |= titles.str.starts_with(article)
-        hit = np.flatnonzero((begins & here).fill_null(False).to_numpy())
-        findings.at_rows(
-            "title.nonfiling", chosen[hit], whole=True, detail=f"the second indicator is 0, and the title begins with an article ({language})"
-        )  # fmt: skip
-
-
-def _language_of(rows: Rows) -> pl.Series:
-    """008/35-37 a record; null where there is none."""
-    places = rows.rows_of(8)
-    of, index = np.unique(rows.of[rows.field[places]], return_index=True)
-    languages: list[str | None] = [None] * rows.records.height
-    for record, language in zip(of.tolist(), rows.values(places[index]).str.slice(35, 3).to_list(), strict=True):
-        languages[record] = language
-    return pl.Series(languages, dtype=pl.String)
+def _cuts(title: str | None, count: int) -> bool:
+    # Marks over and under a letter are not counted as characters: NFC puts them together where it can.
+    text = unicodedata.normalize("NFC", title or "")
+    if len(text) <= count:
+        return True
+    return text[count - 1].isalnum() and text[count].isalnum()
 
 
 def _publication(rows: Rows, findings: Findings) -> None:
@@ -201,18 +212,22 @@ def _language(rows: Rows, findings: Findings) -> None:
     if not len(fields):
         return
     own, places = rows.first_of(fields, "a")
-    _, index = np.unique(rows.of[own], return_index=True)
-    places = places[index]
-    language = _language_of(rows).gather(rows.of[rows.field[places]])
-    first = rows.values(places).str.slice(0, 3)
-    # Blanks and fill say nothing, 'mul' that there are many, 'zxx' and 'und' that there is none to name.
-    says = language.is_not_null() & ~language.is_in(["   ", "|||", "mul", "und", "zxx"])
-    differ = np.flatnonzero((says & (first != language)).fill_null(False).to_numpy())
+    of, index = np.unique(rows.of[own], return_index=True)
+    places, languages = places[index], rows.languages
+    differ = [
+        (place, (value or "")[:3], language)
+        for place, value, record in zip(places.tolist(), rows.values(places).to_list(), of.tolist(), strict=True)
+        if (language := languages.get(record)) and language not in _NO_LANGUAGE and (value or "")[:3] != language
+    ]
     findings.at_rows(
-        "language.disagrees", places[differ],
-        detail=pl.select(pl.format("041 $a begins with {}, 008/35-37 is {}", pl.Series(first.gather(differ)), pl.Series(language.gather(differ)))).to_series(),
-    )  # fmt: skip
+        "language.disagrees",
+        np.array([place for place, _, _ in differ], dtype=np.int64),
+        detail=[f"041 $a begins with {first!r}, 008/35-37 is {language!r}" for _, first, language in differ],
+    )
 
+
+# Blanks and fill say nothing, 'mul' that there are many, 'zxx' and 'und' that there is none to name.
+_NO_LANGUAGE = ("   ", "|||", "mul", "und", "zxx")
 
 _SUBJECTS = {
     "bibliographic": (600, 610, 611, 630, 647, 648, 650, 651, 655),
@@ -225,8 +240,9 @@ def _subject_source(rows: Rows, tables: Tables, findings: Findings) -> None:
     two = np.zeros(len(rows.tag), dtype=bool)
     two[rows.field[rows.code == ord("2")]] = True
     seven = rows.ind2[fields] == ord("7")
-    findings.at_fields("subject.source", fields[seven & ~two[fields]], detail="the second indicator is 7, and there is no $2")
-    findings.at_fields("subject.source", fields[~seven & two[fields]], detail="there is $2, and the second indicator is not 7")
-
-
-__all__ = ["LANGUAGES", "TAGS", "check_characters", "check_record", "check_values", "judge_values"]
+    findings.at_fields(
+        "subject.source", fields[seven & ~two[fields]], detail="the second indicator is 7, and there is no $2"
+    )
+    findings.at_fields(
+        "subject.source", fields[~seven & two[fields]], detail="there is $2, and the second indicator is not 7"
+    )

@@ -14,92 +14,131 @@ from holdfast.marc.validation.issues import ISSUES, KINDS
 from holdfast.marc.validation.rows import Ints, Rows
 
 SHOWN = 80  # characters of a value
+_PARTS = ("of", "at", "row", "whole", "position", "code", "tag", "found", "detail", "rule")
 _SCHEMA_RULE = "schema"
+_NONE = -1
+Texts = str | Sequence[str | None] | None
 
-_FOUND = pl.Schema(
-    {
-        "code": pl.String,
-        "of": pl.Int64,  # place of the record
-        "at": pl.Int64,  # place of the field; null: none
-        "row": pl.Int64,  # place of the subfield whose value is shown; null: none
-        "tag": pl.String,  # null: that of the field
-        "whole": pl.Boolean,  # the field as a whole, not the subfield of `row`
-        "position": pl.UInt32,
-        "found": pl.String,  # what is shown instead of the value of `row`
-        "detail": pl.String,  # the message; null: what the kind says
-        "rule": pl.String,  # null: what the kind says
-    }
-)
+
+class _Words:
+    """Texts by number, each kept once: issues repeat themselves."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str | None, int] = {None: 0}
+
+    def numbers(self, texts: Texts, count: int) -> Ints:
+        if texts is None or isinstance(texts, str):
+            return np.full(count, self._number(texts), dtype=np.int32)
+        return np.array([self._number(text) for text in texts], dtype=np.int32)
+
+    def _number(self, text: str | None) -> int:
+        return self._numbers.setdefault(text, len(self._numbers))
+
+    def column(self, numbers: Sequence[Ints]) -> pl.Series:
+        return pl.Series(list(self._numbers), dtype=pl.String)[np.concatenate(numbers)]
 
 
 @dataclass
 class Findings:
-    """Of one kind of record. wanted: codes that are reported, each with its severity. hints: of local rules."""
+    """Of one kind of record.
+
+    Attributes:
+        wanted: codes that are reported, each with its severity.
+        schema: name of the schema.
+        hints: of local rules.
+    """
 
     rows: Rows
     wanted: Mapping[str, str]
     schema: str
     hints: Mapping[str, str] = field(default_factory=dict)
-    parts: list[pl.DataFrame] = field(default_factory=list)
+    _words: _Words = field(default_factory=_Words)
+    _parts: dict[str, list[Ints]] = field(default_factory=lambda: {name: [] for name in _PARTS})
 
     def at_rows(self, code: str, rows: Ints, *, whole: bool = False, **more: Any) -> None:
-        """Issues of subfields, by their places."""
-        fields = self.rows.field[rows]
-        self._add(code, len(rows), of=self.rows.of[fields], at=fields, row=rows, whole=whole, **more)
+        """Issues of subfields, by their places; with `whole`, of the fields that they are all of.
+
+        more: position (characters, a number or an array, -1 for none), detail (message), rule, found (shown instead of the
+        value): a text or a list of them, None for what the kind says.
+        """
+        if len(rows) and code in self.wanted:
+            fields = self.rows.field[rows]
+            self._add(code, self.rows.of[fields], fields, rows, whole, **more)
 
     def at_fields(self, code: str, fields: Ints, **more: Any) -> None:
         """Issues of fields as a whole, by their places; the value shown is that of the first subfield."""
-        row = self.rows.first[fields]
-        self._add(code, len(fields), of=self.rows.of[fields], at=fields, row=row, whole=True, **more)
+        if len(fields) and code in self.wanted:
+            self._add(code, self.rows.of[fields], fields, self.rows.first[fields], True, **more)
 
-    def at_records(self, code: str, records: Ints, **more: Any) -> None:
+    def at_records(self, code: str, records: Ints, *, tag: str, **more: Any) -> None:
         """Issues of records, by their places: of the leader, or of what is missing."""
-        self._add(code, len(records), of=records, **more)
+        if len(records) and code in self.wanted:
+            none = np.full(len(records), _NONE, dtype=np.int64)
+            self._add(code, records, none, none, True, tag=tag, **more)
 
-    def _add(self, code: str, count: int, **columns: Any) -> None:
-        if not count or code not in self.wanted:
-            return
-        frame = pl.DataFrame({"of": columns.pop("of")}).with_columns(
-            [
-                pl.Series(name, values) if isinstance(values, np.ndarray | list | pl.Series) else pl.lit(values).alias(name)
-                for name, values in columns.items()
-            ]
-        )
-        missing = [pl.lit(None, dtype).alias(name) for name, dtype in _FOUND.items() if name not in (*frame.columns, "code")]
-        frame = frame.with_columns(pl.lit(code).alias("code"), *missing)
-        self.parts.append(frame.select(_FOUND.names()).cast(_FOUND))
+    def _add(
+        self,
+        code: str,
+        of: Ints,
+        at: Ints,
+        row: Ints,
+        whole: bool,
+        *,
+        position: int | Ints | Sequence[int] = _NONE,
+        tag: Texts = None,
+        found: Texts = None,
+        detail: Texts = None,
+        rule: Texts = None,
+    ) -> None:
+        count = len(of)
+        own: dict[str, Ints] = {
+            "of": of,
+            "at": at,
+            "row": row,
+            "whole": np.full(count, whole),
+            "position": np.broadcast_to(np.asarray(position, dtype=np.int64), (count,)),
+            "code": self._words.numbers(code, count),
+            "tag": self._words.numbers(tag, count),
+            "found": self._words.numbers(found, count),
+            "detail": self._words.numbers(detail, count),
+            "rule": self._words.numbers(rule, count),
+        }
+        for name, values in own.items():
+            self._parts[name].append(values)
 
     def frame(self) -> pl.DataFrame:
         """All that was found, in the shape of ISSUES."""
-        if not self.parts:
+        if not self._parts["of"]:
             return pl.DataFrame(schema=ISSUES)
-        found = pl.concat(self.parts)
-        rows, subfields = self.rows, self.rows.subfields
-        shown = subfields.select(
-            pl.col("code").alias("subfield"), pl.col("value").alias("own"), pl.col("tag").alias("own_tag"),
-            pl.col("field").alias("number"),
-        ).select(pl.all().gather(found["row"]))  # fmt: skip
-        at = found["at"].to_numpy()
-        have = ~np.isnan(at) if at.dtype.kind == "f" else np.ones(len(at), dtype=bool)
+        rows = self.rows
+        at, row = np.concatenate(self._parts["at"]), np.concatenate(self._parts["row"])
         occurrence = np.zeros(len(at), dtype=np.uint16)
-        if have.any():
-            occurrence[have] = rows.occurrence(at[have].astype(np.int64))
-        records = rows.records["record"].gather(found["of"])
-        found = pl.concat([found, shown], how="horizontal")
-        own = pl.coalesce("found", pl.when(pl.col("found").is_null()).then("own"))
+        occurrence[at >= 0] = rows.occurrence(at[at >= 0])
+        shown = pl.Series(row).replace(_NONE, None)
+        found = pl.DataFrame(
+            {
+                "record": rows.records["record"][np.concatenate(self._parts["of"])],
+                "occurrence": occurrence,
+                "position": np.concatenate(self._parts["position"]),
+                "whole": np.concatenate(self._parts["whole"]),
+                "there": at >= 0,
+                **{name: self._words.column(self._parts[name]) for name in ("code", "tag", "found", "detail", "rule")},
+                **{f"own_{name}": rows.subfields[name].gather(shown) for name in ("tag", "field", "code", "value")},
+            }
+        )
         frame = found.select(
-            records.alias("record"),
-            pl.col("code"),
-            _lookup("code", self.wanted).alias("severity"),
+            "record",
+            "code",
+            _lookup(self.wanted).alias("severity"),
             pl.coalesce("tag", "own_tag").alias("tag"),
-            pl.col("number").alias("field"),
-            pl.when(pl.col("at").is_not_null()).then(pl.Series(occurrence)).alias("occurrence"),
-            pl.when(pl.col("whole").fill_null(True).not_()).then("subfield").alias("subfield"),
-            pl.col("position"),
-            own.alias("value"),
-            pl.coalesce("rule", _lookup("code", {code: kind.rule for code, kind in KINDS.items()})).alias("rule"),
-            pl.coalesce("detail", _lookup("code", {code: kind.what for code, kind in KINDS.items()})).alias("message"),
-            _lookup("code", {**{code: kind.hint for code, kind in KINDS.items()}, **self.hints}).alias("hint"),
+            pl.col("own_field").alias("field"),
+            pl.when("there").then("occurrence").alias("occurrence"),
+            pl.when(~pl.col("whole")).then("own_code").alias("subfield"),
+            pl.when(pl.col("position") >= 0).then("position").alias("position"),
+            pl.coalesce("found", "own_value").alias("value"),
+            pl.coalesce("rule", _lookup({code: kind.rule for code, kind in KINDS.items()})).alias("rule"),
+            pl.coalesce("detail", _lookup({code: kind.what for code, kind in KINDS.items()})).alias("message"),
+            _lookup({**{code: kind.hint for code, kind in KINDS.items()}, **self.hints}).alias("hint"),
         )
         return frame.with_columns(excerpt(pl.col("value")), self._place_in_schema().alias("rule")).cast(ISSUES)
 
@@ -110,11 +149,11 @@ class Findings:
         return pl.when(pl.col("rule") == _SCHEMA_RULE).then(place).otherwise(pl.col("rule"))
 
 
-def _lookup(column: str, table: Mapping[str, str]) -> pl.Expr:
-    return pl.col(column).replace_strict(dict(table), default=None, return_dtype=pl.String)
+def _lookup(table: Mapping[str, str]) -> pl.Expr:
+    return pl.col("code").replace_strict(dict(table), default=None, return_dtype=pl.String)
 
 
-_TOKEN = r"pii:[0-9a-f]{64}"
+_MASKED = r"pii:[0-9a-f]{64}"
 _LOGIN = r"//[^/@\s]+@"
 _PICTURES = {chr(n): chr(0x2400 + n) for n in range(0x20)} | {"\x7f": "␡"}
 
@@ -122,13 +161,17 @@ _PICTURES = {chr(n): chr(0x2400 + n) for n in range(0x20)} | {"\x7f": "␡"}
 def excerpt(value: pl.Expr) -> pl.Expr:
     """The first characters of a value as they may be shown: masked values and logins of addresses are left out, control
     characters are their pictures."""
-    masked = value.str.replace_all(_TOKEN, "pii:…").str.replace_all(_LOGIN, "//…@")
-    cut = pl.when(masked.str.len_chars() > SHOWN).then(pl.concat_str(masked.str.slice(0, SHOWN - 1), pl.lit("…"))).otherwise(masked)
+    masked = value.str.replace_all(_MASKED, "pii:…").str.replace_all(_LOGIN, "//…@")
+    cut = (
+        pl.when(masked.str.len_chars() > SHOWN)
+        .then(pl.concat_str(masked.str.slice(0, SHOWN - 1), pl.lit("…")))
+        .otherwise(masked)
+    )
     return cut.str.replace_many(list(_PICTURES), list(_PICTURES.values()))
 
 
 def is_masked(value: str) -> bool:
-    return value.startswith("pii:") and re.match(_TOKEN, value) is not None
+    return value.startswith("pii:") and re.match(_MASKED, value) is not None
 
 
 def listed(codes: Sequence[str]) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 
 import numpy as np
-import polars as pl
 
 from holdfast.marc.validation.avram import Position
 from holdfast.marc.validation.findings import Findings
@@ -23,7 +22,6 @@ CONFIGURATIONS: Mapping[str, str] = {
     **dict.fromkeys("at", "Books"), "m": "Computer Files", **dict.fromkeys("ef", "Maps"), **dict.fromkeys("cdij", "Music"),
     "s": "Continuing Resources", **dict.fromkeys("gkor", "Visual Materials"), "p": "Mixed Materials",
 }  # fmt: skip
-_SERIAL_LEVELS = "bis"
 COMMON_TYPES = ("All Materials", "Common")
 
 # 007/00 → (name of the type in the schema, lengths): MARC 21, 007.
@@ -49,7 +47,11 @@ def _standings(position: Position) -> Ints | None:
 
 
 def _positions(
-    positions: Iterable[Position], tables: Tables, texts: list[str], matrix: Ints, report: Callable[[str, Ints, list[Verdict]], None]
+    positions: Iterable[Position],
+    tables: Tables,
+    texts: list[str],
+    matrix: Ints,
+    report: Callable[[str, Ints, list[Verdict]], None],
 ) -> None:
     """Calls `report(code, places, verdicts)` with what the schema does not allow in the values of one length."""
     for each in positions:
@@ -83,7 +85,9 @@ def _verdict(position: Position, part: str, tables: Tables) -> Verdict | None:
     return position_verdict(position, part, standing) if standing else None
 
 
-def check_fixed(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[str], countries: frozenset[str]) -> None:
+def check_fixed(
+    rows: Rows, tables: Tables, findings: Findings, languages: frozenset[str], countries: frozenset[str]
+) -> None:
     """languages, countries: codes in use and discontinued ones."""
     _leader(rows, tables, findings)
     if tables.kind == "unimarc":
@@ -100,7 +104,9 @@ def _leader(rows: Rows, tables: Tables, findings: Findings) -> None:
     if definition is None or not leaders:
         return
     short = [place for place, leader in enumerate(leaders) if len(leader) != 24]
-    findings.at_records("fixed.length", np.array(short, dtype=np.int64), tag="LDR", detail="the leader has 24 characters")
+    findings.at_records(
+        "fixed.length", np.array(short, dtype=np.int64), tag="LDR", detail="the leader has 24 characters"
+    )
     places = np.array([place for place, leader in enumerate(leaders) if len(leader) == 24], dtype=np.int64)
     texts = [leaders[place] for place in places]
     if not texts:
@@ -129,7 +135,9 @@ def _005(rows: Rows, findings: Findings) -> None:
     places = rows.rows_of(5)
     values = rows.values(places)
     # The form is looked at first: hardly any 005 is wrong, and all are different.
-    fine = values.str.contains(r"^\d{4}(0[1-9]|1[0-2])(0[1-9]|1\d|2[0-8])([01]\d|2[0-3])[0-5]\d[0-5]\d\.\d$").fill_null(False)
+    fine = values.str.contains(r"^\d{4}(0[1-9]|1[0-2])(0[1-9]|1\d|2[0-8])([01]\d|2[0-3])[0-5]\d[0-5]\d\.\d$").fill_null(
+        False
+    )
     doubtful = np.flatnonzero(~fine.to_numpy())
     wrong = [k for k in doubtful.tolist() if not _is_time(values[k] or "")]
     if wrong:
@@ -138,10 +146,9 @@ def _005(rows: Rows, findings: Findings) -> None:
 
 def _of_length(rows: Rows, places: Ints, lengths: tuple[int, ...]) -> tuple[Ints, list[str]]:
     """(places whose value has one of these lengths in characters, these values)"""
-    values = rows.values(places)
-    counts = values.str.len_chars().fill_null(0).to_numpy()
-    fine = np.isin(counts, lengths)
-    return places[fine], values.filter(pl.Series(fine)).to_list()
+    texts = rows.values(places).to_list()
+    fine = [k for k, text in enumerate(texts) if text is not None and len(text) in lengths]
+    return (places, texts) if len(fine) == len(texts) else (places[fine], [texts[k] for k in fine])
 
 
 def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[str], countries: frozenset[str]) -> None:
@@ -163,14 +170,9 @@ def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[st
             _report_positions(rows, tables, findings, definition.types[name], fine, texts, matrix)
     leaders = rows.records["leader"]
     of = rows.of[rows.field[fine]]
-    types = leaders.str.slice(6, 1).gather(of).to_list()
-    levels = leaders.str.slice(7, 1).gather(of).to_list()
-    names = np.array(
-        [CONFIGURATIONS["s"] if t == "a" and level in _SERIAL_LEVELS else CONFIGURATIONS.get(t, "") for t, level in zip(types, levels, strict=True)],
-        dtype=object,
-    )  # fmt: skip
-    for name in sorted(set(names.tolist()) & set(definition.types)):
-        chosen = np.flatnonzero(names == name)
+    names = [_configuration(leader) for leader in leaders[of]]
+    for name in sorted(set(names) & set(definition.types)):
+        chosen = np.array([k for k, each in enumerate(names) if each == name])
         of_type = [texts[k] for k in chosen.tolist()]
         _report_positions(rows, tables, findings, definition.types[name], fine[chosen], of_type, matrix[chosen])
     _entered(fine, matrix, findings)
@@ -182,8 +184,20 @@ def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[st
         _listed(fine, texts, findings, slice(22, 25), "code.language", languages | {"   "}, LANGUAGES)
 
 
+def _configuration(leader: str) -> str:
+    """Of 008, by leader/06-07; '' where there is none."""
+    serial = leader[6:7] == "a" and leader[7:8] in ("b", "i", "s")
+    return CONFIGURATIONS["s"] if serial else CONFIGURATIONS.get(leader[6:7], "")
+
+
 def _report_positions(
-    rows: Rows, tables: Tables, findings: Findings, positions: tuple[Position, ...], places: Ints, texts: list[str], matrix: Ints
+    rows: Rows,
+    tables: Tables,
+    findings: Findings,
+    positions: tuple[Position, ...],
+    places: Ints,
+    texts: list[str],
+    matrix: Ints,
 ) -> None:
     def report(code: str, found: Ints, verdicts: list[Verdict]) -> None:
         findings.at_rows(
@@ -263,14 +277,10 @@ def _coded(rows: Rows, tables: Tables, findings: Findings, tag: int) -> None:
     places = rows.rows_of(tag)
     if definition is None or not len(places) or not (definition.types or definition.positions):
         return
-    values = rows.values(places)
-    heads = values.str.slice(0, 1).fill_null("").to_list()
+    heads = [(value or "")[:1] for value in rows.values(places).to_list()]
     for head in sorted(set(heads)):
         chosen = places[[k for k, each in enumerate(heads) if each == head]]
-        if tag == 6:
-            name, lengths = CONFIGURATIONS.get(head, ""), (18,)
-        else:
-            name, lengths = CATEGORIES.get(head, ("", ()))
+        name, lengths = (CONFIGURATIONS.get(head, ""), (18,)) if tag == 6 else CATEGORIES.get(head, ("", ()))
         if not name:
             findings.at_rows("fixed.category", chosen, whole=True, position=0, detail=f"{tag:03}/00 is {head!r}")
             continue

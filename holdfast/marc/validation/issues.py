@@ -153,7 +153,7 @@ KINDS: dict[str, Kind] = {
         "warning", "not a code of the MARC list of geographic areas", "MARC Code List for Geographic Areas", "look up the code"
     ),
     "code.organization": Kind(
-        "info", "not a MARC organization code or ISIL that the schema has", "MARC Code List for Organizations",
+        "off", "not a MARC organization code or ISIL that the schema has", "MARC Code List for Organizations",
         "look up the code; the schema's list may be older than the organization",
     ),
     "code.source": Kind(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import polars as pl
@@ -19,7 +20,7 @@ _NONE = -1
 _SHORT = 12
 # Script identification codes: MARC 21, Appendix A, $6; and four letters of ISO 15924 in UNIMARC and newer systems.
 _SCRIPTS = {"(3", "(B", "$1", "(N", "(S", "(2", "(4", "(Q"}
-_LINK = re.compile(r"^(\d{3})-(\d{2,})(?:/([^/]*))?(?:/(r))?$")
+_LINK = re.compile(r"^(\d{3})-(\d{2,3})(?:/([^/]*))?(?:/(r))?$")
 
 
 class Links:
@@ -37,24 +38,16 @@ class Links:
         fields, index = np.unique(rows.field[six], return_index=True)
         self.rows: Ints = six[index]
         self.fields: Ints = fields
-        values = rows.values(self.rows)
-        distinct = values.unique().drop_nulls()
-        read = {text: _parse(text) for text in distinct.to_list()}
-        frame = pl.DataFrame(
-            {
-                "text": distinct,
-                "tag": [read[text][0] for text in distinct],
-                "number": [read[text][1] for text in distinct],
-                "script": [read[text][2] for text in distinct],
-            },
-            schema={"text": pl.String, "tag": pl.Int64, "number": pl.Int64, "script": pl.Boolean},
-        )
-        found = pl.DataFrame({"text": values}).join(frame, on="text", how="left", maintain_order="left")
-        self.tag: Ints = found["tag"].fill_null(_NONE).to_numpy()
-        self.number: Ints = found["number"].fill_null(_NONE).to_numpy()
-        self.scripts: Ints = np.flatnonzero(found["script"].fill_null(False).to_numpy())
+        array = rows.values(self.rows).to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
+        read = [_parse(text) for text in array.dictionary.to_pylist()] + [_parse("")]
+        number = array.indices.fill_null(len(read) - 1).to_numpy(zero_copy_only=False)
+        table = np.array(read, dtype=np.int64)
+        self.tag: Ints = table[number, 0]
+        self.number: Ints = table[number, 1]
+        self.scripts: Ints = np.flatnonzero(table[number, 2])
 
 
+@lru_cache(maxsize=65536)
 def _parse(text: str) -> tuple[int, int, bool]:
     """(tag, occurrence number, is the script code wrong?)"""
     found = _LINK.match(text)
@@ -104,7 +97,9 @@ def check_links(rows: Rows, links: Links, findings: Findings) -> None:
     elsewhere = nowhere & np.isin(numbers, numbers[left])
     findings.at_rows("link.no_partner", links.rows[nowhere & ~elsewhere])
     findings.at_rows(
-        "link.tag", links.rows[elsewhere], detail="a field with this occurrence number is there, with another tag than $6 names"
+        "link.tag",
+        links.rows[elsewhere],
+        detail="a field with this occurrence number is there, with another tag than $6 names",
     )
     for side in (left & (links.number > 0), right):
         places = np.flatnonzero(side)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import polars as pl
@@ -35,7 +35,9 @@ def _check_regex(value: str) -> str:
         pl.Series([""]).str.contains(value)
     except pl.exceptions.ComputeError as error:
         reason = " ".join(str(error).split())
-        raise ValueError(f"must be a regular expression of Rust's regex crate, without look-around ({reason})") from error
+        raise ValueError(
+            f"must be a regular expression of Rust's regex crate, without look-around ({reason})"
+        ) from error
     return value
 
 
@@ -60,8 +62,12 @@ class LocalRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, AfterValidator(_check_name)] = Field(description="stable; the issues' code is `local.` and this")
-    fields: tuple[Spec, ...] = Field(min_length=1, description="tags, `X` for any digit, each with a subfield or without: 245, 24X, 245$a")
+    name: Annotated[str, AfterValidator(_check_name)] = Field(
+        description="stable; the issues' code is `local.` and this"
+    )
+    fields: tuple[Spec, ...] = Field(
+        min_length=1, description="tags, `X` for any digit, each with a subfield or without: 245, 24X, 245$a"
+    )
     severity: Severity = Field(default="warning", description="error, warning or info")
     message: str = Field(default="", description="in words, for people; default: what the demand says")
     hint: str = Field(default="", description="what would mend it")
@@ -75,11 +81,21 @@ class LocalRule(BaseModel):
     not_pattern: Regex = Field(default="", description="demand: no value matches")
     values: tuple[str, ...] = Field(default=(), description="demand: each value is one of these")
     subfields: str = Field(default="", pattern=r"^[a-z0-9]*$", description="demand: each field has all these subfields")
-    first_subfield: str = Field(default="", pattern=r"^[a-z0-9]?$", description="demand: a field that has this subfield has it first")
-    linked_880: bool = Field(default=False, description="demand: each field is linked with an 880, and the 880 is there")
-    indicator1: Annotated[str, AfterValidator(_check_indicators)] | None = Field(default=None, description="demand: one of these characters")
-    indicator2: Annotated[str, AfterValidator(_check_indicators)] | None = Field(default=None, description="demand: one of these characters")
-    at_most: int | None = Field(default=None, ge=0, description="demand: so many of the fields or subfields in a record at most")
+    first_subfield: str = Field(
+        default="", pattern=r"^[a-z0-9]?$", description="demand: a field that has this subfield has it first"
+    )
+    linked_880: bool = Field(
+        default=False, description="demand: each field is linked with an 880, and the 880 is there"
+    )
+    indicator1: Annotated[str, AfterValidator(_check_indicators)] | None = Field(
+        default=None, description="demand: one of these characters"
+    )
+    indicator2: Annotated[str, AfterValidator(_check_indicators)] | None = Field(
+        default=None, description="demand: one of these characters"
+    )
+    at_most: int | None = Field(
+        default=None, ge=0, description="demand: so many of the fields or subfields in a record at most"
+    )
     at_least: int | None = Field(default=None, ge=1, description="demand: so many of them at least")
     at_most_as_many_as: tuple[Spec, ...] = Field(default=(), description="demand: not more of the fields than of these")
 
@@ -95,10 +111,14 @@ class LocalRule(BaseModel):
     def _one_demand(self) -> LocalRule:
         found = [name for name in DEMANDS if self._demands(name)]
         if len(found) != 1:
-            raise ValueError(f"{self.name}: found {', '.join(found) or 'no demand'}; a rule has one of: {', '.join(DEMANDS)}")
+            raise ValueError(
+                f"{self.name}: found {', '.join(found) or 'no demand'}; a rule has one of: {', '.join(DEMANDS)}"
+            )
         for spec in (*self.fields, *self.at_most_as_many_as):
             if "$" in spec and found[0] in _OF_FIELD:
-                raise ValueError(f"{self.name}: {spec}: {found[0]} is asked of fields, not of subfields; leave '{spec[3:]}' out")
+                raise ValueError(
+                    f"{self.name}: {spec}: {found[0]} is asked of fields, not of subfields; leave '{spec[3:]}' out"
+                )
         if found[0] in _OF_SUBFIELD and not all("$" in spec or spec.startswith("00") for spec in self.fields):
             whole = next(spec for spec in self.fields if "$" not in spec)
             raise ValueError(f"{self.name}: {whole}: {found[0]} is asked of values; name a subfield, as '{whole}$a'")
@@ -128,7 +148,9 @@ class _Chosen:
             self.fields |= tags_of(whole)[rows.tag]
         self.rows: Ints = np.flatnonzero(self.fields[rows.field]) if whole else np.zeros(0, dtype=np.int64)
         parts = [
-            np.flatnonzero(tags_of((spec,))[rows.tag][rows.field] & (rows.code == ord(spec[4]))) for spec in specs if "$" in spec
+            np.flatnonzero(tags_of((spec,))[rows.tag][rows.field] & (rows.code == ord(spec[4])))
+            for spec in specs
+            if "$" in spec
         ]
         self.subfields: Ints = np.unique(np.concatenate([*parts, np.zeros(0, dtype=np.int64)]))
         height = rows.records.height
@@ -160,14 +182,17 @@ def check_local(rule: LocalRule, rows: Rows, links: Links, findings: Findings) -
         _of_fields(rule, rows, links, np.flatnonzero(chosen.fields & asked[rows.of]), findings)
 
 
-def _said(rule: LocalRule, demand: str) -> dict[str, str]:
+def _said(rule: LocalRule, demand: str) -> dict[str, Any]:
     return {"detail": rule.message or demand, "rule": f"holdfast.toml: validation.rules {rule.name}"}
 
 
 def _of_records(rule: LocalRule, rows: Rows, chosen: _Chosen, asked: Mask, findings: Findings) -> None:
     names = ", ".join(rule.fields)
     if rule.demand == "required":
-        wrong, demand = chosen.counts == 0, f"{names}: one of them is required" if len(rule.fields) > 1 else f"{names} is required"
+        wrong, demand = (
+            chosen.counts == 0,
+            f"{names}: one of them is required" if len(rule.fields) > 1 else f"{names} is required",
+        )
     elif rule.demand == "at_least":
         wrong, demand = chosen.counts < (rule.at_least or 0), f"at least {rule.at_least} of {names}"
     elif rule.demand == "at_most":

@@ -102,6 +102,14 @@ class Rows:
         """Of each field: is it a control field?"""
         return self.ind1 == NONE
 
+    @cached_property
+    def languages(self) -> dict[int, str]:
+        """Place of a record → 008/35-37 of MARC 21, where there is one."""
+        places = self.rows_of(8)
+        texts = self.values(places).to_list()
+        of = self.of[self.field[places]].tolist()
+        return {record: text[35:38] for record, text in zip(of, texts, strict=True) if text and len(text) >= 38}
+
     def occurrence(self, fields: Ints) -> Ints:
         """Which of its record's fields with its tag each of these fields is, from 1."""
         # `of` rises, so fields of one record and tag are neighbours after a stable sort by tag and record.
@@ -123,7 +131,7 @@ class Rows:
         return np.flatnonzero(_table(tags)[self.tag])
 
     def values(self, rows: Ints) -> pl.Series:
-        return self.subfields["value"].gather(rows)
+        return self.subfields["value"][rows]
 
     def first_of(self, fields: Ints, code: str) -> tuple[Ints, Ints]:
         """(fields, row of the first subfield `code` of each), of those fields that have one."""
@@ -147,7 +155,7 @@ def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
     begins[1:] = (number[1:] != number[:-1]) | (place[1:] != place[:-1])
     first = np.flatnonzero(begins)
     field = np.cumsum(begins, dtype=np.int32) - 1
-    heads = subfields.select("tag", "ind1", "ind2").select(pl.all().gather(first))
+    heads = subfields.select("tag", "ind1", "ind2")[first]
     tag = _tags(heads["tag"])
     return Rows(
         records=records,

@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from holdfast.marc.validation.avram import Schema, SchemaError, parse_schema, read_schema
 from holdfast.marc.validation.issues import KINDS
 from holdfast.marc.validation.local import LocalRule
 from holdfast.marc.validation.tables import Tables, compile_tables
 from holdfast.marc.validation.values import COUNTRIES, LANGUAGES, ChecksOf
+
+if TYPE_CHECKING:
+    from holdfast.settings import Settings
 
 # The code of this package: a change of what it finds is a change of this number.
 VERSION = "1"
@@ -75,7 +79,9 @@ def load_rules(
     """
     paths = dict(schemas or {})
     if unimarc and not paths.get("unimarc"):
-        raise RulesError("validation.schemas.unimarc: missing; UNIMARC records need the path of an Avram schema of UNIMARC")
+        raise RulesError(
+            "validation.schemas.unimarc: missing; UNIMARC records need the path of an Avram schema of UNIMARC"
+        )
     mine = tuple(rule for rule in local if not rule.sources or source in rule.sources)
     wanted = {code: kind.severity for code, kind in KINDS.items()} | {rule.code: rule.severity for rule in mine}
     wanted |= {code: value for code, value in (severity or {}).items() if code in wanted}
@@ -104,6 +110,22 @@ def load_rules(
         countries=countries,
         version=hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest(),
     )
+
+
+def rules_by_source(settings: Settings) -> dict[str, Rules]:
+    """Source → its rules, as `holdfast.toml` has them; sources with the same rules share them.
+
+    Raises:
+        RulesError: as `load_rules`.
+    """
+    given, made, rules = settings.validation, dict[tuple[object, ...], Rules](), dict[str, Rules]()
+    for name, source in settings.sources.items():
+        unimarc = source.dialect == "unimarc"
+        key = (unimarc, *(rule.name for rule in given.rules if not rule.sources or name in rule.sources))
+        if key not in made:
+            made[key] = load_rules(settings.schemas, given.rules, given.severity, unimarc=unimarc, source=name)
+        rules[name] = made[key]
+    return rules
 
 
 def _codes(tables: Iterable[Tables], name: str, core: Schema) -> frozenset[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import polars as pl
 
 from holdfast.marc.validation.avram import Codes
 from holdfast.marc.validation.findings import Findings, listed
@@ -39,7 +38,7 @@ def _fields(rows: Rows, tables: Tables, findings: Findings) -> None:
         findings.at_records("field.missing", missing, tag=name, detail=f"{_label(tables, name)} is required")
     # A field without a subfield has one row, with a value that is null or empty.
     alone = np.append(np.diff(rows.first), len(rows.code) - rows.first[-1:] if len(rows.first) else []) == 1
-    nothing = (rows.length[rows.first] == 0) & alone & ((rows.code[rows.first] == NONE))
+    nothing = (rows.length[rows.first] == 0) & alone & (rows.code[rows.first] == NONE)
     findings.at_fields("field.empty", np.flatnonzero(nothing))
 
 
@@ -50,17 +49,14 @@ def _indicators(rows: Rows, tables: Tables, findings: Findings) -> None:
             fields = np.flatnonzero(standing == wanted)
             if not len(fields):
                 continue
-            pairs = pl.Series(rows.shape[fields] * CHARACTERS + values[fields])
-            said = {
-                each: _indicator_message(tables, number, *divmod(each, CHARACTERS), wanted)
-                for each in pairs.unique().to_list()
-            }
-            detail = pairs.replace_strict(said, return_dtype=pl.String)
-            found = pairs.replace_strict({each: chr(each % CHARACTERS) for each in said}, return_dtype=pl.String)
-            findings.at_fields(code, fields, detail=detail, found=found)
+            pairs = (rows.shape[fields] * CHARACTERS + values[fields]).tolist()
+            said = {each: _indicator_message(tables, number, each, wanted) for each in set(pairs)}
+            detail = [said[each] for each in pairs]
+            findings.at_fields(code, fields, detail=detail, found=[chr(each % CHARACTERS) for each in pairs])
 
 
-def _indicator_message(tables: Tables, number: int, tag: int, value: int, standing: int) -> str:
+def _indicator_message(tables: Tables, number: int, key: int, standing: int) -> str:
+    tag, value = divmod(key, CHARACTERS)
     field = tables.schema.fields[f"{tag:03}"]
     codes = field.indicators[number - 1] or Codes({}, {})
     name = "no single character" if value == ODD else repr(chr(value))
@@ -79,9 +75,9 @@ def _subfields(rows: Rows, tables: Tables, findings: Findings) -> None:
     ):
         places = np.flatnonzero(standing == wanted)
         if len(places):
-            keys = pl.Series(key[places])
-            said = {k: f"{k // CHARACTERS:03} {words} ${chr(k % CHARACTERS)}" for k in keys.unique().to_list()}
-            findings.at_rows(code, places, detail=keys.replace_strict(said, return_dtype=pl.String))
+            keys = key[places].tolist()
+            said = {k: f"{k // CHARACTERS:03} {words} ${chr(k % CHARACTERS)}" for k in set(keys)}
+            findings.at_rows(code, places, detail=[said[k] for k in keys])
     # The last row of each field and code is noted; a row that is not the one noted for its own has one after it.
     single = np.flatnonzero(tables.single_subfield[key])
     own = rows.field[single].astype(np.int64) * CHARACTERS + rows.code[single]

@@ -36,12 +36,18 @@ def validate(frames: Frames, rules: Rules) -> pl.DataFrame:
     if "unimarc" in rules.tables:
         kinds = pl.repeat("unimarc", records.height, eager=True)
     else:
-        kinds = records["leader"].str.slice(6, 1).replace_strict(_KIND_OF_TYPE, default="bibliographic", return_dtype=pl.String)
+        kinds = (
+            records["leader"]
+            .str.slice(6, 1)
+            .replace_strict(_KIND_OF_TYPE, default="bibliographic", return_dtype=pl.String)
+        )
     found = []
     for kind in kinds.unique(maintain_order=True).to_list():
         own = records.filter(kinds == kind)
         some = own.height < records.height or frames.records.height > records.height
-        parts = subfields.join(own.select("record"), on="record", how="semi", maintain_order="left") if some else subfields
+        parts = (
+            subfields.join(own.select("record"), on="record", how="semi", maintain_order="left") if some else subfields
+        )
         found.append(_validate_kind(own, parts, rules, rules.tables[kind]))
     issues = pl.concat(found) if found else pl.DataFrame(schema=ISSUES)
     return issues.sort("record", "field", "code", nulls_last=False, maintain_order=True)
@@ -57,7 +63,9 @@ def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules,
     check_values(linked, tables, findings)
     check_fixed(rows, tables, findings, rules.languages, rules.countries)
     if tables.kind == "":
-        findings.at_records("record.no_schema", rows.records.with_row_index()["index"].to_numpy(), tag="LDR", position=6)
+        findings.at_records(
+            "record.no_schema", rows.records.with_row_index()["index"].to_numpy(), tag="LDR", position=6
+        )
     elif tables.kind != "unimarc":
         check_links(rows, links, findings)
         check_record(linked, tables, findings)

@@ -10,7 +10,6 @@ import stdnum.exceptions
 from stdnum import ean, isbn, ismn, issn
 
 from holdfast.marc.validation.avram import Codes, Position, Schema, Subfield
-from holdfast.marc.validation.findings import listed
 from holdfast.marc.validation.tables import Check, Verdict
 
 # ---- code lists and patterns of a schema
@@ -108,7 +107,9 @@ def position_verdict(position: Position, part: str, standing: str) -> Verdict:
     what = f"{position.name} {position.label}".strip()
     if standing == "obsolete" and position.codes is not None:
         label = position.codes.deprecated.get(part, "")
-        return Verdict("fixed.obsolete", position.start, f"{what} is {part!r}{f' ({label})' if label else ''}, which is obsolete")
+        return Verdict(
+            "fixed.obsolete", position.start, f"{what} is {part!r}{f' ({label})' if label else ''}, which is obsolete"
+        )
     defined = f"; defined: {position.codes.shown()}" if position.codes is not None else ""
     return Verdict("fixed.code", position.start, f"{what} is {part!r}{defined}")
 
@@ -192,14 +193,22 @@ _SEQUENCE = re.compile(r"^\d+(?:\.\d+)?(?:\\[acprux])?$")
 
 
 def check_sequence(value: str) -> list[Verdict]:
-    return [] if _SEQUENCE.match(value) else [Verdict("link.sequence", -1, f"{value!r} is not link number, '.', sequence number")]
+    return (
+        []
+        if _SEQUENCE.match(value)
+        else [Verdict("link.sequence", -1, f"{value!r} is not link number, '.', sequence number")]
+    )
 
 
 _CONTROL_NUMBER = re.compile(r"^\s*\([^()]+\)\s*\S")
 
 
 def check_control_number(value: str) -> list[Verdict]:
-    return [] if _CONTROL_NUMBER.match(value) else [Verdict("link.control_number", -1, f"{value!r} has no code in parentheses")]
+    return (
+        []
+        if _CONTROL_NUMBER.match(value)
+        else [Verdict("link.control_number", -1, f"{value!r} has no code in parentheses")]
+    )
 
 
 def check_url(value: str) -> list[Verdict]:
