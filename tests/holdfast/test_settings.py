@@ -10,6 +10,7 @@ from holdfast.settings import Budget, Settings, SettingsError, load_settings, pa
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = '[library]\nname = "L"\n[sources.ebooks]\n'
+RULE = '[[validation.rules]]\nname = "mine"\nfields = ["500"]\n'
 
 
 def fault(text: str) -> str:
@@ -51,6 +52,47 @@ def test_the_least_file_has_every_default() -> None:
         ("[sources.a]\n", "library", "missing", "add it"),
         (LEAST + 'root = "/"\n', "sources.ebooks.root", "no such key", "allowed: title"),
         ('root = "/"\n' + LEAST, "root", "no such key", "allowed: library"),
+        (
+            LEAST + 'stop_on = ["isbn.chek_digit"]\n',
+            "sources.ebooks.stop_on",
+            "no such issue",
+            "did you mean 'isbn.check_digit'?",
+        ),
+        (LEAST + 'stop_on = ["code.organization"]\n', "sources.ebooks.stop_on", "is off", "error, warning or info"),
+        (LEAST + 'dialect = "unimarc"\n', "validation.schemas.unimarc", "missing", "name an Avram schema"),
+        (LEAST + 'dialect = "usmarc"\n', "sources.ebooks.dialect", "found 'usmarc'", "'marc21' or 'unimarc'"),
+        (
+            LEAST + '[validation.schemas]\nbibliografic = "x"\n',
+            "validation.schemas.bibliografic",
+            "no such key",
+            "did you mean 'bibliographic'?",
+        ),
+        (
+            LEAST + '[validation.severity]\n"isbn.form" = "fatal"\n',
+            "validation.severity.isbn.form",
+            "found 'fatal'",
+            "'error', 'warning', 'info' or 'off'",
+        ),
+        (
+            LEAST + '[validation.severity]\n"isbn" = "info"\n',
+            "validation",
+            "no such issue",
+            "allowed: record.no_schema",
+        ),
+        (
+            LEAST + RULE + 'at_most = 1\nsources = ["ebook"]\n',
+            "validation.rules",
+            "ebook: no such source",
+            "allowed: ebooks",
+        ),
+        (
+            LEAST + RULE + "at_most = 1\n" + RULE + "at_most = 1\n",
+            "validation",
+            "mine: named twice",
+            "a name of its own",
+        ),
+        (LEAST + RULE + "at_mots = 1\n", "validation.rules.0.at_mots", "no such key", "did you mean 'at_most'?"),
+        (LEAST + RULE, "validation.rules.0", "found no demand", "a rule has one of: required"),
     ],
 )
 def test_a_fault_names_the_key_what_was_found_and_what_is_allowed(

@@ -75,6 +75,7 @@ class LocalRule(BaseModel):
     records: tuple[RecordKind, ...] = Field(default=(), description="kinds of record that it holds for; empty: all")
     when: tuple[Spec, ...] = Field(default=(), description="only records that have one of these fields or subfields")
     unless: tuple[Spec, ...] = Field(default=(), description="only records that have none of these")
+    ignoring: Regex = Field(default="", description="fields with a value that matches this are left out of the rule")
     required: bool = Field(default=False, description="demand: the record has one of the fields or subfields")
     forbidden: bool = Field(default=False, description="demand: the record has none of them")
     pattern: Regex = Field(default="", description="demand: each value matches (Rust's regex; ^ and $ for the whole)")
@@ -141,14 +142,19 @@ def tags_of(specs: tuple[str, ...]) -> Mask:
 class _Chosen:
     """The fields and subfields of `specs` in the rows."""
 
-    def __init__(self, rows: Rows, specs: tuple[str, ...]) -> None:
+    def __init__(self, rows: Rows, specs: tuple[str, ...], ignoring: str = "") -> None:
         self.fields: Mask = np.zeros(len(rows.tag), dtype=bool)
         whole = tuple(spec for spec in specs if "$" not in spec)
+        left_out = np.zeros(len(rows.tag), dtype=bool)
+        if ignoring:
+            of_rule = np.flatnonzero(tags_of(specs)[rows.tag][rows.field])
+            hit = rows.values(of_rule).str.contains(ignoring).fill_null(False).to_numpy()
+            left_out[rows.field[of_rule[hit]]] = True
         if whole:
-            self.fields |= tags_of(whole)[rows.tag]
+            self.fields |= tags_of(whole)[rows.tag] & ~left_out
         self.rows: Ints = np.flatnonzero(self.fields[rows.field]) if whole else np.zeros(0, dtype=np.int64)
         parts = [
-            np.flatnonzero(tags_of((spec,))[rows.tag][rows.field] & (rows.code == ord(spec[4])))
+            np.flatnonzero((tags_of((spec,))[rows.tag] & ~left_out)[rows.field] & (rows.code == ord(spec[4])))
             for spec in specs
             if "$" in spec
         ]
@@ -162,7 +168,7 @@ class _Chosen:
 
 def check_local(rule: LocalRule, rows: Rows, links: Links, findings: Findings) -> None:
     """Issues of one rule; `links` are those of `rows`."""
-    chosen = _Chosen(rows, rule.fields)
+    chosen = _Chosen(rows, rule.fields, rule.ignoring)
     asked = np.ones(rows.records.height, dtype=bool)
     if rule.when:
         asked &= _Chosen(rows, rule.when).counts > 0

@@ -116,7 +116,8 @@ def position_verdict(position: Position, part: str, standing: str) -> Verdict:
 
 # ---- identifiers
 
-_QUALIFIER = re.compile(r"\s*[(:].*$", re.DOTALL)
+# What stands behind a number: a qualifier in parentheses, a price after a colon, words (but not the check digit X).
+_QUALIFIER = re.compile(r"\s*[(:].*$|\s+(?![Xx]\b)[^\W\d_].*$", re.DOTALL)
 
 
 def _number(value: str) -> str:
