@@ -112,7 +112,9 @@ def _issues() -> str:
         "place in it. Severities are the defaults: `[validation.severity]` in `holdfast.toml` sets others, `off` among them. "
         "The codes of [local rules](../how-to/validation.md) are `local.` and the rule's name."
     )
-    return f"# Issues of MARC records\n\n{intro}\n\n{_table(('code', 'severity', 'what', 'rule', 'what mends it'), rows)}"
+    return (
+        f"# Issues of MARC records\n\n{intro}\n\n{_table(('code', 'severity', 'what', 'rule', 'what mends it'), rows)}"
+    )
 
 
 def _faults() -> str:

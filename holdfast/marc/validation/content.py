@@ -115,7 +115,7 @@ def check_record(rows: Rows, tables: Tables, findings: Findings) -> None:
         _publication(rows, findings)
         _language(rows, findings)
     if tables.kind == "authority":
-        headings = rows.counts[:, 100:200].sum(axis=1)
+        headings = rows.count(*range(100, 200))
         findings.at_records("heading.missing", np.flatnonzero(headings == 0), tag="1XX")
         findings.at_records("heading.main_entry", np.flatnonzero(headings > 1), tag="1XX")
     if tables.kind in ("bibliographic", "authority"):
@@ -130,7 +130,7 @@ def _standard_numbers(rows: Rows, findings: Findings) -> None:
 
 
 def _main_entry(rows: Rows, findings: Findings) -> None:
-    mains = rows.counts[:, list(_MAIN)].sum(axis=1)
+    mains = rows.count(*_MAIN)
     fields = rows.of_tag(*_MAIN)
     again = np.concatenate(([False], rows.of[fields][1:] == rows.of[fields][:-1])) if len(fields) else np.zeros(0, bool)
     findings.at_fields("heading.main_entry", fields[again])
@@ -202,7 +202,7 @@ def _cuts(title: str | None, count: int) -> bool:
 def _publication(rows: Rows, findings: Findings) -> None:
     publishers = rows.of_tag(264)
     publishers = publishers[rows.ind2[publishers] == ord("1")]
-    both = rows.counts[rows.of[publishers], 260] > 0
+    both = rows.count(260)[rows.of[publishers]] > 0
     findings.at_fields("publication.twice", publishers[both])
 
 

@@ -34,8 +34,10 @@ class _Words:
     def _number(self, text: str | None) -> int:
         return self._numbers.setdefault(text, len(self._numbers))
 
-    def column(self, numbers: Sequence[Ints]) -> pl.Series:
-        return pl.Series(list(self._numbers), dtype=pl.String)[np.concatenate(numbers)]
+    def column(self, numbers: Sequence[Ints], meaning: Mapping[str, str] | None = None) -> pl.Series:
+        """The texts of these numbers, or what they mean."""
+        texts = [text if meaning is None or text is None else meaning.get(text) for text in self._numbers]
+        return pl.Series(texts, dtype=pl.String)[np.concatenate(numbers)]
 
 
 @dataclass
@@ -123,34 +125,41 @@ class Findings:
                 "whole": np.concatenate(self._parts["whole"]),
                 "there": at >= 0,
                 **{name: self._words.column(self._parts[name]) for name in ("code", "tag", "found", "detail", "rule")},
+                **{
+                    name: self._words.column(self._parts["code"], meaning) for name, meaning in self._meanings().items()
+                },
                 **{f"own_{name}": rows.subfields[name].gather(shown) for name in ("tag", "field", "code", "value")},
             }
         )
         frame = found.select(
             "record",
             "code",
-            _lookup(self.wanted).alias("severity"),
+            "severity",
             pl.coalesce("tag", "own_tag").alias("tag"),
             pl.col("own_field").alias("field"),
             pl.when("there").then("occurrence").alias("occurrence"),
             pl.when(~pl.col("whole")).then("own_code").alias("subfield"),
             pl.when(pl.col("position") >= 0).then("position").alias("position"),
             pl.coalesce("found", "own_value").alias("value"),
-            pl.coalesce("rule", _lookup({code: kind.rule for code, kind in KINDS.items()})).alias("rule"),
-            pl.coalesce("detail", _lookup({code: kind.what for code, kind in KINDS.items()})).alias("message"),
-            _lookup({**{code: kind.hint for code, kind in KINDS.items()}, **self.hints}).alias("hint"),
+            pl.coalesce("rule", "own_rule").alias("rule"),
+            pl.coalesce("detail", "what").alias("message"),
+            "hint",
         )
         return frame.with_columns(excerpt(pl.col("value")), self._place_in_schema().alias("rule")).cast(ISSUES)
+
+    def _meanings(self) -> dict[str, Mapping[str, str]]:
+        return {
+            "severity": self.wanted,
+            "own_rule": {code: kind.rule for code, kind in KINDS.items()},
+            "what": {code: kind.what for code, kind in KINDS.items()},
+            "hint": {code: kind.hint for code, kind in KINDS.items()} | dict(self.hints),
+        }
 
     def _place_in_schema(self) -> pl.Expr:
         place = pl.concat_str(
             pl.lit(f"{self.schema}: "), pl.col("tag"), pl.concat_str(pl.lit("$"), "subfield").fill_null("")
         )
         return pl.when(pl.col("rule") == _SCHEMA_RULE).then(place).otherwise(pl.col("rule"))
-
-
-def _lookup(table: Mapping[str, str]) -> pl.Expr:
-    return pl.col("code").replace_strict(dict(table), default=None, return_dtype=pl.String)
 
 
 _MASKED = r"pii:[0-9a-f]{64}"

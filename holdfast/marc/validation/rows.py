@@ -92,10 +92,26 @@ class Rows:
         return length
 
     @cached_property
-    def counts(self) -> Ints:
-        """How often each tag occurs in each record: a row a record, a column a tag."""
-        keys = self.of * TAGS + self.tag
-        return np.bincount(keys, minlength=self.records.height * TAGS).reshape(-1, TAGS)
+    def _counts(self) -> tuple[Ints, Ints]:
+        """(column by tag, -1 where no record has it; how often each tag occurs: a row a record, a column a tag)"""
+        present = np.flatnonzero(np.bincount(self.tag, minlength=TAGS))
+        column = np.full(TAGS, -1, dtype=np.int64)
+        column[present] = np.arange(len(present))
+        keys = self.of * len(present) + column[self.tag]
+        counts = np.bincount(keys, minlength=self.records.height * len(present))
+        return column, counts.reshape(self.records.height, len(present))
+
+    def count(self, *tags: int) -> Ints:
+        """How many fields with these tags each record has."""
+        column, counts = self._counts
+        chosen = column[list(tags)]
+        return np.asarray(counts[:, chosen[chosen >= 0]].sum(axis=1))
+
+    @cached_property
+    def repeated(self) -> Mask:
+        """By tag: does a record have it more than once?"""
+        column, counts = self._counts
+        return np.append((counts > 1).any(axis=0), False)[column] & (column >= 0)
 
     @cached_property
     def control(self) -> Mask:

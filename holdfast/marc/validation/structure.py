@@ -27,13 +27,13 @@ def _fields(rows: Rows, tables: Tables, findings: Findings) -> None:
     standing = tables.field[rows.tag]
     findings.at_fields("field.undefined", np.flatnonzero(standing == UNDEFINED))
     findings.at_fields("field.obsolete", np.flatnonzero(standing == OBSOLETE))
-    single = np.flatnonzero(tables.single_field & (rows.counts > 1).any(axis=0))
+    single = np.flatnonzero(tables.single_field & rows.repeated)
     for tag in single.tolist():
         fields = rows.of_tag(tag)
         again = np.concatenate(([False], rows.of[fields][1:] == rows.of[fields][:-1]))
         findings.at_fields("field.repeated", fields[again], detail=f"{_label(tables, f'{tag:03}')} is not repeatable")
     for tag in tables.required:
-        missing = np.flatnonzero(rows.counts[:, tag] == 0)
+        missing = np.flatnonzero(rows.count(tag) == 0)
         name = f"{tag:03}"
         findings.at_records("field.missing", missing, tag=name, detail=f"{_label(tables, name)} is required")
     # A field without a subfield has one row, with a value that is null or empty.
@@ -65,6 +65,12 @@ def _indicator_message(tables: Tables, number: int, key: int, standing: int) -> 
     return f"{tag:03} indicator {number} is {name}; defined: {listed(list(codes.active))}"
 
 
+# Subfield codes that MARC and UNIMARC use, by small numbers.
+_NAMES = b"0123456789abcdefghijklmnopqrstuvwxyz"
+_LETTERS = np.full(CHARACTERS, -1, dtype=np.int64)
+_LETTERS[list(_NAMES)] = np.arange(len(_NAMES))
+
+
 def _subfields(rows: Rows, tables: Tables, findings: Findings) -> None:
     findings.at_rows("subfield.code", np.flatnonzero(rows.code == ODD))
     key = rows.shape[rows.field] * CHARACTERS + rows.code
@@ -78,14 +84,12 @@ def _subfields(rows: Rows, tables: Tables, findings: Findings) -> None:
             keys = key[places].tolist()
             said = {k: f"{k // CHARACTERS:03} {words} ${chr(k % CHARACTERS)}" for k in set(keys)}
             findings.at_rows(code, places, detail=[said[k] for k in keys])
-    # The last row of each field and code is noted; a row that is not the one noted for its own has one after it.
-    single = np.flatnonzero(tables.single_subfield[key])
-    own = rows.field[single].astype(np.int64) * CHARACTERS + rows.code[single]
-    noted = np.empty(len(rows.tag) * CHARACTERS, dtype=np.int32)
-    backwards = single[::-1]
-    noted[own[::-1]] = backwards
-    again = single[noted[own] != single]
-    findings.at_rows("subfield.repeated", again)
+    # The first row of each field and code is noted, as the last one to be written; any other row of its own is a repeat.
+    single = np.flatnonzero(tables.single_subfield[key] & (_LETTERS[rows.code] >= 0))
+    own = rows.field[single].astype(np.int64) * len(_NAMES) + _LETTERS[rows.code[single]]
+    noted = np.empty(len(rows.tag) * len(_NAMES), dtype=np.int32)
+    noted[own[::-1]] = single[::-1]
+    findings.at_rows("subfield.repeated", single[noted[own] != single])
     findings.at_rows("subfield.empty", np.flatnonzero((rows.length == 0) & (rows.code != NONE) & (rows.code != ODD)))
     for tag, letter in tables.required_subfields:
         fields = rows.of_tag(tag)

@@ -40,9 +40,11 @@ class Bundle:
 def bundle(checks: tuple[Check, ...]) -> Bundle:
     @lru_cache(maxsize=_REMEMBERED)
     def judge(value: str) -> tuple[Verdict, ...]:
-        if is_masked(value):
-            return ()
-        return tuple(verdict for check in checks for verdict in check(value))
+        found: list[Verdict] = []
+        for check in checks:
+            if verdicts := check(value):
+                found += verdicts
+        return tuple(found) if found and not is_masked(value) else ()
 
     return Bundle(checks, judge)
 
