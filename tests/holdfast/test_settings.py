@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,14 @@ def test_the_file_of_the_repository_is_right() -> None:
     settings = load_settings(ROOT / "holdfast.toml")
     assert {"ebooks", "consortium", "own"} <= settings.sources.keys()
     assert settings.root == ROOT
+
+
+def test_what_the_page_on_validation_shows_is_right() -> None:
+    text = (ROOT / "docs" / "how-to" / "validation.md").read_text()
+    schemas, severity, rules, stop = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    shown = parse_settings(LEAST + stop.split("\n", 1)[1] + severity + rules)
+    assert len(shown.validation.rules) == 5 and shown.sources["ebooks"].stop_on == ("isbn.check_digit", "local.proxy")
+    assert parse_settings(LEAST + schemas).schemas["unimarc"] == Path("schemas/unimarc.json.gz").resolve()
 
 
 def test_the_least_file_has_every_default() -> None:

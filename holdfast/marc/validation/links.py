@@ -144,6 +144,11 @@ def check_entries(rows: Rows, findings: Findings) -> None:
     fields = rows.of_tag(*range(760, 788))
     if not len(fields):
         return
+    linking = np.zeros(len(rows.tag), dtype=bool)
+    linking[fields] = True
+    places = np.flatnonzero(linking[rows.field])
     says = np.zeros(len(rows.tag), dtype=bool)
-    says[rows.field[np.isin(rows.code, np.frombuffer(_SAYS, dtype=np.uint8)) & (rows.length > 0)]] = True
+    says[
+        rows.field[places[np.isin(rows.code[places], np.frombuffer(_SAYS, dtype=np.uint8)) & (rows.length[places] > 0)]]
+    ] = True
     findings.at_fields("link.entry", fields[~says[fields] & (rows.ind1[fields] != NONE)])

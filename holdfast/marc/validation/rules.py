@@ -90,14 +90,15 @@ def load_rules(
     for kind in ("unimarc",) if unimarc else KINDS_OF_RECORD:
         path = paths.get(kind)
         schema = read_schema(path) if path else core_schema(kind)
-        tables[kind] = compile_tables(kind, schema, ChecksOf(kind, core))
+        mandatory = () if unimarc else tuple(tag for tag, each in core_schema(kind).fields.items() if each.required)
+        tables[kind] = compile_tables(kind, schema, ChecksOf(kind, core), mandatory)
     tables[""] = compile_tables("", Schema("no schema", ""), ChecksOf("", core))
     languages = _codes(tables.values(), LANGUAGES, core)
     countries = _codes(tables.values(), COUNTRIES, core)
     parts = {
         "version": VERSION,
         "schemas": {kind: each.schema.digest for kind, each in tables.items()},
-        "core": core.digest,
+        "core": [core_schema(kind).digest for kind in KINDS_OF_RECORD],
         "local": [rule.model_dump(mode="json") for rule in mine],
         "severity": dict(sorted(wanted.items())),
     }

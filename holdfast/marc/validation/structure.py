@@ -35,7 +35,8 @@ def _fields(rows: Rows, tables: Tables, findings: Findings) -> None:
     for tag in tables.required:
         missing = np.flatnonzero(rows.count(tag) == 0)
         name = f"{tag:03}"
-        findings.at_records("field.missing", missing, tag=name, detail=f"{_label(tables, name)} is required")
+        rule = None if tables.required_by_schema else "MARC 21: mandatory field"
+        findings.at_records("field.missing", missing, tag=name, detail=f"{_label(tables, name)} is required", rule=rule)
     # A field without a subfield has one row, with a value that is null or empty.
     alone = np.append(np.diff(rows.first), len(rows.code) - rows.first[-1:] if len(rows.first) else []) == 1
     nothing = (rows.length[rows.first] == 0) & alone & (rows.code[rows.first] == NONE)

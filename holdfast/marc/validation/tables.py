@@ -61,7 +61,7 @@ class Tables:
         indicators: by tag and value, for the first and for the second.
         subfield, single_subfield: by tag * CHARACTERS + code.
         check: by tag * CHARACTERS + code: number in `bundles`, 0 for none.
-        required: tags.
+        required: tags. required_by_schema: does the schema say so? Else MARC 21's mandatory fields are.
         required_subfields: (tag, code).
         ordered: tag → codes in the order they must come in.
     """
@@ -76,6 +76,7 @@ class Tables:
     check: Ints
     bundles: tuple[Bundle, ...]
     required: tuple[int, ...]
+    required_by_schema: bool
     required_subfields: tuple[tuple[int, str], ...]
     ordered: Mapping[int, str]
 
@@ -89,9 +90,13 @@ def is_local(tag: str, kind: str) -> bool:
 
 
 def compile_tables(
-    kind: str, schema: Schema, checks_of: Callable[[str, str, Subfield, Schema], tuple[Check, ...]]
+    kind: str,
+    schema: Schema,
+    checks_of: Callable[[str, str, Subfield, Schema], tuple[Check, ...]],
+    mandatory: tuple[str, ...] = (),
 ) -> Tables:
-    """`checks_of(tag, code, subfield, schema)`: the checks of a subfield's values."""
+    """`checks_of(tag, code, subfield, schema)`: the checks of a subfield's values. mandatory: tags that are required where the
+    schema has none that is (not all schemas say it)."""
     size = TAGS * CHARACTERS
     fields = np.full(TAGS, UNDEFINED, dtype=np.uint8)
     single_field = np.zeros(TAGS, dtype=bool)
@@ -130,8 +135,10 @@ def compile_tables(
                     known[checks] = len(bundles)
                     bundles.append(bundle(checks))
                 check[number * CHARACTERS + ord(code)] = known[checks]
+    by_schema = bool(required)
+    required = required or [int(tag) for tag in mandatory]
     return Tables(kind, schema, fields, single_field, indicators, subfields, single_subfield, check, tuple(bundles),
-                  tuple(required), tuple(required_subfields), ordered)  # fmt: skip
+                  tuple(required), by_schema, tuple(required_subfields), ordered)  # fmt: skip
 
 
 def _standings(codes: Codes | None) -> Ints:

@@ -380,6 +380,13 @@ def test_unimarc_goes_by_a_schema_of_unimarc(data: Path) -> None:
     assert by_unimarc.height < by_marc21.height
 
 
+def test_mandatory_fields_are_asked_for_where_the_schema_names_none(data: Path) -> None:
+    rules = load_rules({"bibliographic": data / "rules" / "marc.json.gz"})
+    found = issues(record(f245=None, f001=None, f100=None), rules).filter(pl.col("code") == "field.missing")
+    assert found["tag"].to_list() == ["001", "245"]
+    assert set(found["rule"]) == {"MARC 21: mandatory field"}
+
+
 def test_the_version_is_that_of_schemas_rules_and_severities(tmp_path: Path) -> None:
     rule = LocalRule(name="r", fields=("500",), forbidden=True)
     versions = [
