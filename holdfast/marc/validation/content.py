@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from holdfast.marc.validation.findings import Findings
-from holdfast.marc.validation.rows import CHARACTERS, NONE, Ints, Rows
+from holdfast.marc.validation.rows import NONE, TAGS, Ints, Rows
 from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle
 from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
 
@@ -50,7 +50,7 @@ def check_characters(rows: Rows, findings: Findings) -> None:
 
 def check_values(rows: Rows, tables: Tables, findings: Findings) -> None:
     """The checks of each subfield's values, by distinct values."""
-    numbers = tables.check[rows.shape[rows.field] * CHARACTERS + rows.code]
+    numbers = tables.check[rows.key]
     places = np.flatnonzero(numbers)
     if tables.kind != "unimarc" and len(places):
         # 041 with second indicator 7: codes of another list, which $2 names.
@@ -157,12 +157,16 @@ _ARTICLES = {
 _NONFILING = {222: 2, 240: 2, 242: 2, 243: 2, 245: 2, 440: 2, 830: 2, 130: 1, 630: 1, 730: 1, 740: 1}
 
 
+_SECOND = np.zeros(TAGS, dtype=bool)
+_SECOND[[tag for tag, which in _NONFILING.items() if which == 2]] = True
+
+
 def _nonfiling(rows: Rows, findings: Findings) -> None:
     """The count ends where a word begins; and 245 counts its article."""
     fields, places = rows.first_of(rows.of_tag(*_NONFILING), "a")
     if not len(fields):
         return
-    second = np.isin(rows.tag[fields], [tag for tag, which in _NONFILING.items() if which == 2])
+    second = _SECOND[rows.tag[fields]]
     count = np.where(second, rows.ind2[fields], rows.ind1[fields]).astype(np.int64) - ord("0")
     some = np.flatnonzero((count >= 1) & (count <= 9))
     titles = rows.values(places[some]).to_list()
@@ -236,9 +240,11 @@ _SUBJECTS = {
 
 
 def _subject_source(rows: Rows, tables: Tables, findings: Findings) -> None:
-    fields = np.flatnonzero(np.isin(rows.shape, _SUBJECTS[tables.kind]))
+    subjects = np.zeros(TAGS, dtype=bool)
+    subjects[list(_SUBJECTS[tables.kind])] = True
+    fields = np.flatnonzero(subjects[rows.shape])
     two = np.zeros(len(rows.tag), dtype=bool)
-    two[rows.field[rows.code == ord("2")]] = True
+    two[rows.first_of(fields, "2")[0]] = True
     seven = rows.ind2[fields] == ord("7")
     findings.at_fields(
         "subject.source", fields[seven & ~two[fields]], detail="the second indicator is 7, and there is no $2"

@@ -34,10 +34,10 @@ class _Words:
     def _number(self, text: str | None) -> int:
         return self._numbers.setdefault(text, len(self._numbers))
 
-    def column(self, numbers: Sequence[Ints], meaning: Mapping[str, str] | None = None) -> pl.Series:
+    def column(self, numbers: Ints, meaning: Mapping[str, str] | None = None) -> pl.Series:
         """The texts of these numbers, or what they mean."""
         texts = [text if meaning is None or text is None else meaning.get(text) for text in self._numbers]
-        return pl.Series(texts, dtype=pl.String)[np.concatenate(numbers)]
+        return pl.Series(texts, dtype=pl.String)[numbers]
 
 
 @dataclass
@@ -113,22 +113,25 @@ class Findings:
         if not self._parts["of"]:
             return pl.DataFrame(schema=ISSUES)
         rows = self.rows
-        at, row = np.concatenate(self._parts["at"]), np.concatenate(self._parts["row"])
+        parts = {name: np.concatenate(arrays) for name, arrays in self._parts.items()}
+        # By record and field, and then in the order of the checks.
+        order = np.argsort(parts["of"] * (len(rows.tag) + 1) + parts["at"] + 1, kind="stable")
+        parts = {name: array[order] for name, array in parts.items()}
+        at = parts["at"]
         occurrence = np.zeros(len(at), dtype=np.uint16)
         occurrence[at >= 0] = rows.occurrence(at[at >= 0])
-        shown = pl.Series(row).replace(_NONE, None)
+        row = pl.Series(parts["row"]).set(pl.Series(parts["row"] < 0), None)
+        own = rows.subfields.select(pl.col("tag", "field", "code", "value").gather(row))
         found = pl.DataFrame(
             {
-                "record": rows.records["record"][np.concatenate(self._parts["of"])],
+                "record": rows.records["record"][parts["of"]],
                 "occurrence": occurrence,
-                "position": np.concatenate(self._parts["position"]),
-                "whole": np.concatenate(self._parts["whole"]),
+                "position": parts["position"],
+                "whole": parts["whole"],
                 "there": at >= 0,
-                **{name: self._words.column(self._parts[name]) for name in ("code", "tag", "found", "detail", "rule")},
-                **{
-                    name: self._words.column(self._parts["code"], meaning) for name, meaning in self._meanings().items()
-                },
-                **{f"own_{name}": rows.subfields[name].gather(shown) for name in ("tag", "field", "code", "value")},
+                **{name: self._words.column(parts[name]) for name in ("code", "tag", "found", "detail", "rule")},
+                **{name: self._words.column(parts["code"], meaning) for name, meaning in self._meanings().items()},
+                **{f"own_{each.name}": each for each in own},
             }
         )
         frame = found.select(

@@ -170,7 +170,9 @@ def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[st
             _report_positions(rows, tables, findings, definition.types[name], fine, texts, matrix)
     leaders = rows.records["leader"]
     of = rows.of[rows.field[fine]]
-    names = [_configuration(leader) for leader in leaders[of]]
+    kinds = [leader[6:8] for leader in leaders[of].to_list()]
+    configurations = {kind: _configuration(kind) for kind in set(kinds)}
+    names = [configurations[kind] for kind in kinds]
     for name in sorted(set(names) & set(definition.types)):
         chosen = np.array([k for k, each in enumerate(names) if each == name])
         of_type = [texts[k] for k in chosen.tolist()]
@@ -184,10 +186,10 @@ def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[st
         _listed(fine, texts, findings, slice(22, 25), "code.language", languages | {"   "}, LANGUAGES)
 
 
-def _configuration(leader: str) -> str:
+def _configuration(kind: str) -> str:
     """Of 008, by leader/06-07; '' where there is none."""
-    serial = leader[6:7] == "a" and leader[7:8] in ("b", "i", "s")
-    return CONFIGURATIONS["s"] if serial else CONFIGURATIONS.get(leader[6:7], "")
+    serial = kind in ("ab", "ai", "as")
+    return CONFIGURATIONS["s"] if serial else CONFIGURATIONS.get(kind[:1], "")
 
 
 def _report_positions(
@@ -250,7 +252,9 @@ def _date_fault(text: str) -> str:
 
 
 def _published(places: Ints, texts: list[str], findings: Findings) -> None:
-    faults = [(place, fault) for place, text in enumerate(texts) if (fault := _date_fault(text[6:15]))]
+    dates = [text[6:15] for text in texts]
+    wrong = {date: fault for date in set(dates) if (fault := _date_fault(date))}
+    faults = [(place, wrong[date]) for place, date in enumerate(dates) if date in wrong] if wrong else []
     if faults:
         at = places[[place for place, _ in faults]]
         findings.at_rows("date.publication", at, whole=True, position=6, detail=[fault for _, fault in faults])

@@ -34,9 +34,8 @@ class Links:
     """
 
     def __init__(self, rows: Rows) -> None:
-        six = np.flatnonzero(rows.code == ord("6"))
-        fields, index = np.unique(rows.field[six], return_index=True)
-        self.rows: Ints = six[index]
+        fields, first = rows.one_each(np.flatnonzero(rows.code == ord("6")))
+        self.rows: Ints = first
         self.fields: Ints = fields
         array = rows.values(self.rows).to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
         read = [_parse(text) for text in array.dictionary.to_pylist()] + [_parse("")]
@@ -144,9 +143,7 @@ def check_entries(rows: Rows, findings: Findings) -> None:
     fields = rows.of_tag(*range(760, 788))
     if not len(fields):
         return
-    linking = np.zeros(len(rows.tag), dtype=bool)
-    linking[fields] = True
-    places = np.flatnonzero(linking[rows.field])
+    places = rows.within(fields)
     says = np.zeros(len(rows.tag), dtype=bool)
     says[
         rows.field[places[np.isin(rows.code[places], np.frombuffer(_SAYS, dtype=np.uint8)) & (rows.length[places] > 0)]]

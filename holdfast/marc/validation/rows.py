@@ -137,10 +137,25 @@ class Rows:
         ranks[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys)))) + 1
         return ranks[fields]
 
+    @cached_property
+    def key(self) -> Ints:
+        """Of each subfield: tag * CHARACTERS + code, the tag being its field's `shape`."""
+        return (self.shape * CHARACTERS)[self.field] + self.code
+
+    @cached_property
+    def _sizes(self) -> Ints:
+        return np.diff(self.first, append=len(self.field))
+
+    def within(self, fields: Ints) -> Ints:
+        """Places of the subfields of these fields, which rise."""
+        sizes = self._sizes[fields]
+        before = np.cumsum(sizes) - sizes
+        return np.repeat(self.first[fields] - before, sizes) + np.arange(int(sizes.sum()))
+
     def rows_of(self, tag: int, code: str = "") -> Ints:
         """Places of the subfields of fields with this tag."""
-        mask = self.tag[self.field] == tag
-        return np.flatnonzero(mask & (self.code == ord(code)) if code else mask)
+        places = self.within(self.of_tag(tag))
+        return places[self.code[places] == ord(code)] if code else places
 
     def of_tag(self, *tags: int) -> Ints:
         """Places of the fields with these tags."""
@@ -151,11 +166,22 @@ class Rows:
 
     def first_of(self, fields: Ints, code: str) -> tuple[Ints, Ints]:
         """(fields, row of the first subfield `code` of each), of those fields that have one."""
-        wanted = np.zeros(len(self.tag) + 1, dtype=bool)
-        wanted[fields] = True
-        rows = np.flatnonzero(wanted[self.field] & (self.code == ord(code)))
-        found, index = np.unique(self.field[rows], return_index=True)
-        return found, rows[index]
+        places = self.within(fields)
+        places = places[self.code[places] == ord(code)]
+        return self.one_each(places)
+
+    def one_each(self, places: Ints) -> tuple[Ints, Ints]:
+        """(fields, the first of their places), of places that rise."""
+        own = self.field[places]
+        first = np.ones(len(own), dtype=bool)
+        first[1:] = own[1:] != own[:-1]
+        return own[first], places[first]
+
+    def having(self, code: str) -> Mask:
+        """Of each field: has it a subfield `code`?"""
+        has = np.zeros(len(self.tag), dtype=bool)
+        has[self.field[self.code == ord(code)]] = True
+        return has
 
 
 def _table(tags: tuple[int, ...]) -> Mask:

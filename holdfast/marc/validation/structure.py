@@ -74,7 +74,7 @@ _LETTERS[list(_NAMES)] = np.arange(len(_NAMES))
 
 def _subfields(rows: Rows, tables: Tables, findings: Findings) -> None:
     findings.at_rows("subfield.code", np.flatnonzero(rows.code == ODD))
-    key = rows.shape[rows.field] * CHARACTERS + rows.code
+    key = rows.key
     standing = tables.subfield[key]
     for code, wanted, words in (
         ("subfield.undefined", UNDEFINED, "has no"),

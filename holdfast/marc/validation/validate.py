@@ -49,8 +49,9 @@ def validate(frames: Frames, rules: Rules) -> pl.DataFrame:
             subfields.join(own.select("record"), on="record", how="semi", maintain_order="left") if some else subfields
         )
         found.append(_validate_kind(own, parts, rules, rules.tables[kind]))
-    issues = pl.concat(found) if found else pl.DataFrame(schema=ISSUES)
-    return issues.sort("record", "field", "code", nulls_last=False, maintain_order=True)
+    if len(found) == 1:
+        return found[0]
+    return pl.concat([pl.DataFrame(schema=ISSUES), *found]).sort("record", "field", maintain_order=True)
 
 
 def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules, tables: Tables) -> pl.DataFrame:
