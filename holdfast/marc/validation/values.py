@@ -230,6 +230,20 @@ def check_url(value: str) -> list[Verdict]:
     return []
 
 
+# MARC 21 Authority, tracings, $w/0-3: special relationship, tracing use, earlier form, reference display.
+_TRACING = ("abdfghinrt", "abcdefgn", "aeno", "abcdn")
+
+
+def check_tracing(value: str) -> list[Verdict]:
+    if len(value) > len(_TRACING):
+        return [Verdict("fixed.code", len(_TRACING), f"{value!r}: $w has four characters at most")]
+    return [
+        Verdict("fixed.code", place, f"$w/{place} is {each!r}; defined: {', '.join(codes)}")
+        for place, (each, codes) in enumerate(zip(value, _TRACING, strict=False))
+        if each not in codes
+    ]
+
+
 # ---- which checks a subfield has
 
 _URLS = {("856", "u"), ("857", "u")}
@@ -264,7 +278,8 @@ class ChecksOf:
             if codes is not None:
                 together, uri = tag == "041", code == "4"
                 checks.append(self._one(in_list(name, codes, run_together=together, uri=uri), name, together, uri))
-        if subfield.codes is not None:
+        # The published authority schema has the positions of $w of tracings as its codes.
+        if subfield.codes is not None and not self._is_tracing(tag, code):
             checks.append(in_codes(subfield.codes))
         if subfield.pattern is not None:
             uri = code in "01"
@@ -272,6 +287,9 @@ class ChecksOf:
         if subfield.positions:
             checks.append(positions_of(subfield.positions, schema))
         return checks
+
+    def _is_tracing(self, tag: str, code: str) -> bool:
+        return self._kind == "authority" and tag[0] in "45" and code == "w"
 
     def _one(self, check: Check, *key: object) -> Check:
         return self._made.setdefault(key, check)
@@ -284,6 +302,7 @@ class ChecksOf:
         place = (tag, code)
         asked = (
             (code == "8", check_sequence),
+            (self._is_tracing(tag, code), check_tracing),
             (place in _URLS, check_url),
             (place in _ISBN and bibliographic, check_isbn),
             (place in _ISSN and bibliographic, check_issn),

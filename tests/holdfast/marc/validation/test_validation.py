@@ -250,6 +250,15 @@ def test_a_login_in_an_address_is_not_shown() -> None:
     assert "secret" not in str(row)
 
 
+def test_the_control_subfield_of_tracings_is_read_by_positions(data: Path) -> None:
+    rules = load_rules({"authority": data / "rules" / "authority-schema.avram.json.gz"})
+    for each in (RULES, rules):
+        fine, wrong = (record(AUTHORITY, **AUTH, f500=("1 ", f"$w{w}$aDickens, C.")) for w in ("nne", "nzn"))
+        assert codes(fine, each) == set()
+        (row,) = issues(wrong, each).rows(named=True)
+        assert (row["code"], row["subfield"], row["position"]) == ("fixed.code", "w", 1)
+
+
 def test_kinds_of_records_go_by_their_own_schemas_in_one_frame() -> None:
     data = record() + record(AUTHORITY, **AUTH) + record(HOLDINGS, **HOLD) + record(f852=None, f049=("  ", "$aX"))
     found = issues(data)
