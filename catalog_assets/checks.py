@@ -31,6 +31,25 @@ def conservation_result(conservation: Conservation) -> dg.AssetCheckResult:
     )
 
 
+def issues_spec(asset: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name="no_errors",
+        asset=asset,
+        partitions_def=LOADS,
+        description="No record has an issue of severity error; it stops nothing (sources.*.stop_on does).",
+    )
+
+
+def issues_result(errors: int, records: int) -> dg.AssetCheckResult:
+    """`records`: how many have an error."""
+    return dg.AssetCheckResult(
+        check_name="no_errors",
+        passed=not errors,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{errors:,} errors in {records:,} records" if errors else "no errors",
+    )
+
+
 def written_spec(asset: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name="all_planned_is_written",

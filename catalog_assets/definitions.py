@@ -19,6 +19,7 @@ from catalog_assets.museum.museum_objects import museum_objects
 from catalog_assets.partitions import SETTINGS
 from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
+from catalog_assets.records.record_issues import record_issues
 from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
 from holdfast.logs import log_to_stderr
@@ -57,7 +58,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     }
     return dg.Definitions(
         assets=[
-            *(harvested_marc, normalized_records, catalog_snapshot, matched_records, change_plan, ils_commits),
+            *(harvested_marc, normalized_records, record_issues),
+            *(catalog_snapshot, matched_records, change_plan, ils_commits),
             *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
         ],

@@ -6,7 +6,13 @@ import dagster as dg
 CATALOGUE_LOAD = dg.define_asset_job(
     "catalogue_load",
     selection=dg.AssetSelection.assets(
-        "harvested_marc", "normalized_records", "catalog_snapshot", "matched_records", "change_plan", "ils_commits"
+        "harvested_marc",
+        "normalized_records",
+        "record_issues",
+        "catalog_snapshot",
+        "matched_records",
+        "change_plan",
+        "ils_commits",
     ),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
     description="The drops of a source and day, from the folder to the library system.",

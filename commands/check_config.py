@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from holdfast.environment import read_environment
+from holdfast.marc.validation import RulesError, rules_by_source
 from holdfast.settings import SettingsError, load_settings
 
 
@@ -26,7 +27,11 @@ def check_config(arguments: argparse.Namespace) -> int:
             f"holdfast.toml: right. {len(settings.sources)} sources, {len(settings.collections)} collections, "
             f"{len(settings.scanners)} scanners; data under {settings.var}"
         )
-    except SettingsError as error:
+        schemas = {
+            tables.schema.name for rules in rules_by_source(settings).values() for tables in rules.tables.values()
+        }
+        print(f"validation: right. Schemas: {', '.join(sorted(schemas - {'no schema'}))}")
+    except (SettingsError, RulesError) as error:
         faults.append(str(error))
     try:
         for name, state, what in read_environment().describe():

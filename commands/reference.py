@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from holdfast.environment import VARIABLES
 from holdfast.glossary import COLUMNS, PAGES
 from holdfast.marc.faults import FAULTS
+from holdfast.marc.validation.issues import KINDS
 from holdfast.settings import Settings
 
 
@@ -35,6 +36,7 @@ def pages() -> dict[str, str]:
     return {
         "settings.md": _settings(),
         "faults.md": _faults(),
+        "issues.md": _issues(),
         "columns.md": _columns(),
         "commands.md": _commands(),
     }
@@ -79,11 +81,40 @@ def _settings() -> str:
             for name, each in model.model_fields.items()
         ]
         out.append(_table(("key", "type", "default", "what"), rows))
+        for name, each in model.model_fields.items():
+            out += _nested(f"{table}.{name}", each)
     out += ["## Environment variables", "", "Addresses and secrets come from here and from nowhere else.", ""]
     out.append(
         _table(("name", "what", "secret"), [(f"`{v.name}`", v.what, "yes" if v.secret else "") for v in VARIABLES])
     )
     return "\n".join(out)
+
+
+def _nested(name: str, field: Any) -> list[str]:
+    """The tables inside a table."""
+    out = []
+    for model in _models(field.annotation):
+        many = "tuple" in str(field.annotation)
+        rows = [
+            (f"`{key}`", f"`{_type(each.annotation)}`", _default(each), each.description or "")
+            for key, each in model.model_fields.items()
+        ]
+        head = f"[[{name}]]" if many else f"[{name}]"
+        out += [f"## `{head}`", "", (model.__doc__ or "").strip(), "", _table(("key", "type", "default", "what"), rows)]
+    return out
+
+
+def _issues() -> str:
+    rows = [(f"`{code}`", kind.severity, kind.what, kind.rule, kind.hint) for code, kind in KINDS.items()]
+    intro = (
+        "What validation finds (asset `record_issues`, `holdfast.marc.validation.validate`). An issue has the record, the field "
+        "and its occurrence, the subfield and the character. `schema` as the rule: the issue names the Avram schema and the "
+        "place in it. Severities are the defaults: `[validation.severity]` in `holdfast.toml` sets others, `off` among them. "
+        "The codes of [local rules](../how-to/validation.md) are `local.` and the rule's name."
+    )
+    return (
+        f"# Issues of MARC records\n\n{intro}\n\n{_table(('code', 'severity', 'what', 'rule', 'what mends it'), rows)}"
+    )
 
 
 def _faults() -> str:

@@ -48,6 +48,18 @@ COLUMNS: dict[str, str] = {
     "author_key": "the author's comparison form (NACO rules)",
     "work_key": "author and uniform (else own) title in comparison form: the same for the editions of a work",
     "fields": "how many fields the record has",
+    # Issues.
+    "code": "what kind of issue (docs/reference/issues.md), or `local.` and the name of a rule of holdfast.toml",
+    "severity": "error, warning or info",
+    "tag": "of the field; LDR is the leader",
+    "field": "place of the field in the record, from 0; empty: the leader, or a field that is missing",
+    "occurrence": "which of the record's fields with this tag, from 1",
+    "subfield": "its code; empty: the field or the record as a whole",
+    "position": "character in the value, from 0; empty: the value as a whole",
+    "value": "what was found, 80 characters of it; masked values are left out",
+    "rule": "whose rule: the schema's, a section of MARC 21, or one of holdfast.toml",
+    "message": "in words",
+    "hint": "what would mend it",
     # The catalogue.
     "instance_id": "id of the live record",
     "hrid": "its number for people",
@@ -55,7 +67,8 @@ COLUMNS: dict[str, str] = {
     "updated": "when it was last changed, by the library system's clock",
     "version": "of the live record that was looked at; 0 for a new one",
     # Matching, plan and commit.
-    "verdict": "of a record: new, update, unchanged, duplicate, collision, or seen (written by an earlier run); "
+    "verdict": "of a record: new, update, unchanged, duplicate, collision, stopped (by an issue), or seen (written by "
+    "an earlier run); "
     "of a heading: linked, linked_by_reference, ambiguous, deprecated or unlinked",
     "matched_by": "kind of the key that decided: control_number, ocn, isbn, issn, lccn or title (with author and year)",
     "evidence": "the key that decided, with its value",

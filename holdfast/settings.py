@@ -17,6 +17,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from holdfast.marc.validation.issues import KINDS
+from holdfast.marc.validation.local import LocalRule
 from holdfast.museum.elements import ELEMENTS
 
 
@@ -132,6 +134,14 @@ class Source(_Table):
         default=("59X", "9XX"),
         description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
     )
+    dialect: Literal["marc21", "unimarc"] = Field(
+        default="marc21", description="which format the records are in; unimarc needs validation.schemas.unimarc"
+    )
+    stop_on: tuple[str, ...] = Field(
+        default=(),
+        description="codes of issues (docs/reference/issues.md, or local.NAME) that send a record to quarantine; by default "
+        "issues are reported and stop nothing",
+    )
     suppress_deleted: bool = Field(default=True, description="leader/05 d: suppressed, never deleted by a load")
 
     @model_validator(mode="after")
@@ -163,6 +173,43 @@ class Budget(_Table):
 
     changes: int = Field(default=50_000, ge=0, description="records that one plan may write")
     share_of_catalogue: float = Field(default=1.0, ge=0, le=1, description="of the catalogue's records; 1: no limit")
+
+
+class Schemas(_Table):
+    """Avram schemas by kind of record; Holdfast's own, made from the MARC 21 documentation, where there is none."""
+
+    bibliographic: Path | None = Field(default=None, description="of MARC 21 bibliographic records; plain JSON or gzip")
+    authority: Path | None = Field(default=None, description="of authority records")
+    holdings: Path | None = Field(default=None, description="of holdings records (MFHD)")
+    unimarc: Path | None = Field(default=None, description="of UNIMARC records; Holdfast has none of its own")
+
+
+class Validation(_Table):
+    """What records are held against: docs/how-to/validation.md."""
+
+    schemas: Schemas = Field(default=Schemas(), description="paths of Avram schemas by kind of record")
+    severity: dict[str, Literal["error", "warning", "info", "off"]] = Field(
+        default_factory=dict, description="code of an issue = its severity, in place of the one it has"
+    )
+    rules: tuple[LocalRule, ...] = Field(default=(), description="local rules, each a table `[[validation.rules]]`")
+
+    @model_validator(mode="after")
+    def _names_are_known_and_single(self) -> Validation:
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"rules: {', '.join(twice)}: named twice; each rule has a name of its own")
+        for code in self.severity:
+            _check_issue(f"severity.{code}", code, self.rules)
+        return self
+
+
+def _check_issue(key: str, code: str, rules: tuple[LocalRule, ...]) -> None:
+    known = [*KINDS, *(rule.code for rule in rules)]
+    if code not in known:
+        near = difflib.get_close_matches(code, known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"{key}: found {code!r}; no such issue (allowed: {', '.join(known)}){hint}")
 
 
 class Collection(_Table):
@@ -247,6 +294,7 @@ class Settings(_Table):
     limits: Limits = Limits()
     ils: Ils = Ils()
     masking: Masking = Masking()
+    validation: Validation = Validation()
     sources: dict[Name, Source]
     budgets: dict[Name, Budget] = Field(default_factory=dict, description="by source; `default` for the others")
     authorities: dict[Name, AuthorityFiles] = Field(default_factory=dict)
@@ -262,6 +310,33 @@ class Settings(_Table):
             raise ValueError(f"budgets: {', '.join(sorted(unknown))}: no such source (allowed: {allowed})")
         return self
 
+    @model_validator(mode="after")
+    def _validation_names_sources_and_issues(self) -> Settings:
+        rules = self.validation.rules
+        for rule in rules:
+            unknown = set(rule.sources) - set(self.sources)
+            if unknown:
+                raise ValueError(
+                    f"validation.rules: {rule.name}: {', '.join(sorted(unknown))}: no such source "
+                    f"(allowed: {', '.join(sorted(self.sources))})"
+                )
+        for name, source in self.sources.items():
+            for code in source.stop_on:
+                _check_issue(f"sources.{name}.stop_on", code, rules)
+                severity = self.validation.severity.get(code) or (KINDS[code].severity if code in KINDS else "")
+                if severity == "off":
+                    raise ValueError(
+                        f'sources.{name}.stop_on: {code} is off; set validation.severity."{code}" to error, warning or info'
+                    )
+                own = next((rule for rule in rules if rule.code == code), None)
+                if own is not None and own.sources and name not in own.sources:
+                    raise ValueError(f"sources.{name}.stop_on: {code} does not hold for this source: see its `sources`")
+            if source.dialect == "unimarc" and self.validation.schemas.unimarc is None:
+                raise ValueError(
+                    f"validation.schemas.unimarc: missing; the records of sources.{name} are UNIMARC: name an Avram schema of it"
+                )
+        return self
+
     def budget_of(self, source: str) -> Budget:
         return self.budgets.get(source) or self.budgets.get("default") or Budget()
 
@@ -269,6 +344,15 @@ class Settings(_Table):
     def var(self) -> Path:
         override = os.environ.get("HOLDFAST_VAR")
         return (self.root / (override or self.paths.var)).resolve()
+
+    @property
+    def schemas(self) -> dict[str, Path | None]:
+        """Path of the Avram schema by kind of record."""
+        given = self.validation.schemas
+        return {
+            name: (self.root / path).resolve() if (path := getattr(given, name)) else None
+            for name in Schemas.model_fields
+        }
 
     def _below(self, given: Path | None, *default: str) -> Path:
         return (self.root / given).resolve() if given else self.var.joinpath(*default)

@@ -23,6 +23,7 @@ DAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0
 ALL = (
     "harvested_marc",
     "normalized_records",
+    "record_issues",
     "catalog_snapshot",
     "matched_records",
     "change_plan",

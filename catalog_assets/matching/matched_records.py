@@ -5,7 +5,7 @@ import polars as pl
 
 from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
-from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, VERSION, Matches, collisions, match
+from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, VERSION, Matches, collisions, match_unstopped
 from holdfast.catalogue.snapshot import FIELDS
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
@@ -24,7 +24,7 @@ _SHOWN = (
 
 
 @dg.asset(
-    deps=["normalized_records", "catalog_snapshot"],
+    deps=["normalized_records", "record_issues", "catalog_snapshot"],
     partitions_def=LOADS,
     group_name="matching",
     owners=["team:metadata"],
@@ -32,9 +32,10 @@ _SHOWN = (
     code_version=VERSION,
     check_specs=[conservation_spec("matched_records")],
     description=(
-        "A row a record: new, update, unchanged, duplicate (within the load), collision (in quarantine, with both sides) or "
-        "seen (written by an earlier run of the same window), with the key that decided and what else agrees or differs; beside "
-        "it the sides of every collision and the live fields of its matches."
+        "A row a record: new, update, unchanged, duplicate (within the load), collision (in quarantine, with both sides), "
+        "stopped (in quarantine, for an issue that the source stops on) or seen (written by an earlier run of the same window), "
+        "with the key that decided and what else agrees or differs; beside it the sides of every collision and the live fields "
+        "of its matches."
     ),
 )
 def matched_records(
@@ -49,7 +50,8 @@ def matched_records(
     snapshot, state = lake.scan("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
     ils = state["ils"][0]
     settle_doubts(ledger, ils, source, partition, snapshot)
-    found = match(records, snapshot, SETTINGS.sources[source].match)
+    stopped = lake.read("record_issues", partition, "stopped")
+    found = match_unstopped(records, stopped, snapshot, SETTINGS.sources[source].match)
     matched = mark_seen(found.rows, records, ledger, idempotency_filter, ils, source, partition)
     found = found._replace(rows=matched)
     write_matches(lake, partition, found, snapshot, state)

@@ -26,7 +26,7 @@ _Columns = dict[str, pl.DataType | type[pl.DataType]]
 _MATCHED: _Columns = {
     "record": pl.UInt32,
     "correlation_id": pl.String,
-    "verdict": pl.String,  # 'new', 'update', 'unchanged', 'duplicate' or 'collision'
+    "verdict": pl.String,  # 'new', 'update', 'unchanged', 'duplicate', 'collision' or 'stopped'
     "matched_by": pl.String,  # kind of the key that decided: 'ocn'; '' for new records
     "evidence": pl.String,  # that key with its value: 'ocn 12345'; '' for new records
     "agreed": pl.List(pl.String),  # keys that agree with the other side: of evidence.COMPARED
@@ -351,6 +351,24 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: S
     in_load = ours.rename({"id": "record"}).join(ids, on="record").drop("record").rename({"correlation_id": "id"})
     all_sides = _sides(pl.concat(pairs), records, live, rows, (ours, in_load, theirs))
     return Matches(_with_evidence(rows, all_sides, evidence, ours, in_load), all_sides)
+
+
+def match_unstopped(
+    records: pl.DataFrame, stopped: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: Sequence[str]
+) -> Matches:
+    """`match`, without the records that validation stopped: they get the verdict 'stopped', and stand for no other record.
+
+    stopped: columns record, detail.
+    """
+    found = match(records.join(stopped, on="record", how="anti", maintain_order="left"), snapshot, kinds)
+    rest = records.select("record", "correlation_id").join(stopped.select("record", "detail"), on="record", how="inner")
+    empty = pl.lit([], dtype=pl.List(pl.String))
+    verdicts = rest.with_columns(
+        pl.lit("stopped").alias("verdict"),
+        *(pl.lit("").alias(name) for name in ("matched_by", "evidence")),
+        *(empty.alias(name) for name in ("agreed", "disagreed")),
+    )
+    return found._replace(rows=pl.concat([found.rows, _shaped(verdicts, MATCHED)]).sort("record"))
 
 
 def _not_set_apart(hits: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:

@@ -18,6 +18,7 @@ OUTCOMES = pl.Schema(
 _BY_VERDICT = {
     "duplicate": Outcome.DUPLICATE,
     "collision": Outcome.QUARANTINED,
+    "stopped": Outcome.QUARANTINED,
     "unchanged": Outcome.UNCHANGED,
     "seen": Outcome.COMMITTED,
     "seen suppressed": Outcome.SUPPRESSED,

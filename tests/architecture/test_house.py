@@ -21,6 +21,7 @@ from holdfast.catalogue.outcomes import OUTCOMES
 from holdfast.catalogue.plan import PLAN
 from holdfast.glossary import COLUMNS, PAGES
 from holdfast.marc.harvest import INDEX
+from holdfast.marc.validation import ISSUES
 from holdfast.marc.window import RECORDS
 from holdfast.preservation.custody import MASTERS
 from holdfast.preservation.pages import SURVEYED
@@ -51,7 +52,8 @@ GRAPH = {
     "harvested_marc": [],
     "normalized_records": ["harvested_marc"],
     "catalog_snapshot": [],
-    "matched_records": ["catalog_snapshot", "normalized_records"],
+    "record_issues": ["normalized_records"],
+    "matched_records": ["catalog_snapshot", "normalized_records", "record_issues"],
     "change_plan": ["matched_records", "normalized_records"],
     "ils_commits": ["change_plan"],
     "authority_records": [],
@@ -115,7 +117,7 @@ def test_every_module_says_what_it_is() -> None:
         assert text.lstrip().startswith(('"""', "#!")) or not text.strip(), path
 
 
-@pytest.mark.parametrize("schema", [INDEX, RECORDS, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES])
+@pytest.mark.parametrize("schema", [INDEX, RECORDS, ISSUES, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES])
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
 

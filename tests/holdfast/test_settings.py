@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from holdfast.settings import Budget, Settings, SettingsError, load_settings, pa
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAST = '[library]\nname = "L"\n[sources.ebooks]\n'
+RULE = '[[validation.rules]]\nname = "mine"\nfields = ["500"]\n'
 
 
 def fault(text: str) -> str:
@@ -22,6 +24,14 @@ def test_the_file_of_the_repository_is_right() -> None:
     settings = load_settings(ROOT / "holdfast.toml")
     assert {"ebooks", "consortium", "own"} <= settings.sources.keys()
     assert settings.root == ROOT
+
+
+def test_what_the_page_on_validation_shows_is_right() -> None:
+    text = (ROOT / "docs" / "how-to" / "validation.md").read_text()
+    schemas, severity, rules, stop = re.findall(r"```toml\n(.*?)```", text, re.DOTALL)
+    shown = parse_settings(LEAST + stop.split("\n", 1)[1] + severity + rules)
+    assert len(shown.validation.rules) == 5 and shown.sources["ebooks"].stop_on == ("isbn.check_digit", "local.proxy")
+    assert parse_settings(LEAST + schemas).schemas["unimarc"] == Path("schemas/unimarc.json.gz").resolve()
 
 
 def test_the_least_file_has_every_default() -> None:
@@ -53,6 +63,47 @@ def test_the_least_file_has_every_default() -> None:
         ("[sources.a]\n", "library", "missing", "add it"),
         (LEAST + 'root = "/"\n', "sources.ebooks.root", "no such key", "allowed: title"),
         ('root = "/"\n' + LEAST, "root", "no such key", "allowed: library"),
+        (
+            LEAST + 'stop_on = ["isbn.chek_digit"]\n',
+            "sources.ebooks.stop_on",
+            "no such issue",
+            "did you mean 'isbn.check_digit'?",
+        ),
+        (LEAST + 'stop_on = ["code.organization"]\n', "sources.ebooks.stop_on", "is off", "error, warning or info"),
+        (LEAST + 'dialect = "unimarc"\n', "validation.schemas.unimarc", "missing", "name an Avram schema"),
+        (LEAST + 'dialect = "usmarc"\n', "sources.ebooks.dialect", "found 'usmarc'", "'marc21' or 'unimarc'"),
+        (
+            LEAST + '[validation.schemas]\nbibliografic = "x"\n',
+            "validation.schemas.bibliografic",
+            "no such key",
+            "did you mean 'bibliographic'?",
+        ),
+        (
+            LEAST + '[validation.severity]\n"isbn.form" = "fatal"\n',
+            "validation.severity.isbn.form",
+            "found 'fatal'",
+            "'error', 'warning', 'info' or 'off'",
+        ),
+        (
+            LEAST + '[validation.severity]\n"isbn" = "info"\n',
+            "validation",
+            "no such issue",
+            "allowed: record.no_schema",
+        ),
+        (
+            LEAST + RULE + 'at_most = 1\nsources = ["ebook"]\n',
+            "validation.rules",
+            "ebook: no such source",
+            "allowed: ebooks",
+        ),
+        (
+            LEAST + RULE + "at_most = 1\n" + RULE + "at_most = 1\n",
+            "validation",
+            "mine: named twice",
+            "a name of its own",
+        ),
+        (LEAST + RULE + "at_mots = 1\n", "validation.rules.0.at_mots", "no such key", "did you mean 'at_most'?"),
+        (LEAST + RULE, "validation.rules.0", "found no demand", "a rule has one of: required"),
     ],
 )
 def test_a_fault_names_the_key_what_was_found_and_what_is_allowed(

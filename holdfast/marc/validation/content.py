@@ -1,0 +1,254 @@
+"""Checks of values, and of what belongs together in a record. MARC 21 Bibliographic and Authority."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from holdfast.marc.validation.findings import Findings
+from holdfast.marc.validation.rows import NONE, TAGS, Ints, Rows
+from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle
+from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
+
+# One pass over all values finds those that have something; what it is, is asked of these only. U+0098 and U+009C are MARC's
+# non-sorting marks, U+200C and U+200D its joiners.
+_CONTROL = r"[\x00-\x1f\x7f-\x{97}\x{99}-\x{9b}\x{9d}-\x{9f}]"
+_ODD = rf"^ | $|{_CONTROL}|\x{{fffd}}"
+_MAIN = (100, 110, 111, 130)
+
+
+def check_characters(rows: Rows, findings: Findings) -> None:
+    value = rows.subfields["value"]
+    places = value.str.contains(_ODD).fill_null(False).arg_true().to_numpy().astype(np.int64)
+    if not len(places):
+        return
+    found = value[places]
+    for code, pattern in (("value.control_character", _CONTROL), ("value.replacement_character", "\ufffd")):
+        position = found.str.find(pattern).to_numpy(allow_copy=True)
+        hit = np.flatnonzero(found.str.contains(pattern).to_numpy())
+        if len(hit):
+            # Polars counts bytes, people characters.
+            before = found[hit]
+            at = [
+                len(text.encode()[: int(byte)].decode(errors="ignore"))
+                for text, byte in zip(before, position[hit], strict=True)
+            ]
+            findings.at_rows(code, places[hit], position=at)
+    # Blanks are positions in control fields and in an LCCN.
+    tag = rows.tag[rows.field[places]]
+    text = (
+        (rows.code[places] != NONE)
+        & (tag >= 10)
+        & ~((tag == 10) & np.isin(rows.code[places], [ord("a"), ord("b"), ord("z")]))
+    )
+    blank = (found.str.starts_with(" ") | found.str.ends_with(" ")).to_numpy() & text
+    findings.at_rows("value.blank", places[blank])
+
+
+def check_values(rows: Rows, tables: Tables, findings: Findings) -> None:
+    """The checks of each subfield's values, by distinct values."""
+    numbers = tables.check[rows.key]
+    places = np.flatnonzero(numbers)
+    if tables.kind != "unimarc" and len(places):
+        # 041 with second indicator 7: codes of another list, which $2 names.
+        field = rows.field[places]
+        other = (rows.shape[field] == 41) & (rows.ind2[field] == ord("7")) & (rows.code[places] != ord("2"))
+        places = places[~other]
+    if not len(places):
+        return
+    judge_values(tables.bundles, numbers[places], places, rows, findings)
+
+
+def judge_values(bundles: Sequence[Bundle], which: Ints, places: Ints, rows: Rows, findings: Findings) -> None:
+    """Issues of the subfields at `places`, each by the bundle whose number is in `which`. A bundle is asked once a value."""
+    array = rows.values(places).to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
+    texts = array.dictionary.to_pylist()
+    number = array.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
+    width = len(texts) + 1
+    key = which.astype(np.int64) * width + number
+    seen = np.zeros(len(bundles) * width, dtype=bool)
+    seen[key] = True
+    seen.reshape(-1, width)[:, -1] = False  # nulls
+    wrong: dict[int, tuple[Verdict, ...]] = {}
+    for asked in np.flatnonzero(seen).tolist():
+        kind, value = divmod(asked, width)
+        # What is empty is a finding of its own.
+        if texts[value] and (verdicts := bundles[kind].judge(texts[value])):
+            wrong[asked] = verdicts
+    if not wrong:
+        return
+    bad = np.zeros(len(seen), dtype=bool)
+    bad[list(wrong)] = True
+    hit = np.flatnonzero(bad[key])
+    found: dict[str, tuple[list[int], list[Verdict]]] = {}
+    for place, asked in zip(places[hit].tolist(), key[hit].tolist(), strict=True):
+        for verdict in wrong[asked]:
+            of_code = found.setdefault(verdict.code, ([], []))
+            of_code[0].append(place)
+            of_code[1].append(verdict)
+    for code, (at, verdicts_) in found.items():
+        findings.at_rows(
+            code,
+            np.array(at),
+            position=[verdict.position for verdict in verdicts_],
+            detail=[verdict.detail for verdict in verdicts_],
+            rule=[verdict.rule for verdict in verdicts_],
+        )
+
+
+_STANDARD_NUMBERS = (
+    bundle(()),
+    bundle((check_upc,)),
+    bundle((check_ismn,)),
+    bundle((check_ean,)),
+)  # by indicator 1 of 024
+
+
+def check_record(rows: Rows, tables: Tables, findings: Findings) -> None:
+    if tables.kind == "bibliographic":
+        _standard_numbers(rows, findings)
+        _main_entry(rows, findings)
+        _nonfiling(rows, findings)
+        _publication(rows, findings)
+        _language(rows, findings)
+    if tables.kind == "authority":
+        headings = rows.count(*range(100, 200))
+        findings.at_records("heading.missing", np.flatnonzero(headings == 0), tag="1XX")
+        findings.at_records("heading.main_entry", np.flatnonzero(headings > 1), tag="1XX")
+    if tables.kind in ("bibliographic", "authority"):
+        _subject_source(rows, tables, findings)
+
+
+def _standard_numbers(rows: Rows, findings: Findings) -> None:
+    places = rows.rows_of(24, "a")
+    if len(places):
+        kind = rows.ind1[rows.field[places]].astype(np.int64) - ord("0")
+        judge_values(_STANDARD_NUMBERS, np.where((kind >= 1) & (kind <= 3), kind, 0), places, rows, findings)
+
+
+def _main_entry(rows: Rows, findings: Findings) -> None:
+    mains = rows.count(*_MAIN)
+    fields = rows.of_tag(*_MAIN)
+    again = np.concatenate(([False], rows.of[fields][1:] == rows.of[fields][:-1])) if len(fields) else np.zeros(0, bool)
+    findings.at_fields("heading.main_entry", fields[again])
+    titles = rows.of_tag(245)
+    has = mains[rows.of[titles]] > 0
+    missing = titles[has & (rows.ind1[titles] == ord("0"))]
+    findings.at_fields(
+        "title.added_entry", missing, found="0", detail="there is a main entry, and the first indicator is 0"
+    )
+    needless = titles[~has & (rows.ind1[titles] == ord("1"))]
+    findings.at_fields(
+        "title.added_entry", needless, found="1", detail="there is no main entry, and the first indicator is 1"
+    )
+
+
+# Initial articles by language (MARC 21, Appendix F), those that are an article and nothing else with what follows them.
+_ARTICLES = {
+    "eng": ("the ", "a ", "an "), "fre": ("le ", "la ", "les ", "l'", "l’", "un ", "une "),
+    "ger": ("der ", "die ", "das ", "ein ", "eine "), "spa": ("el ", "la ", "los ", "las ", "un ", "una "),
+    "ita": ("il ", "lo ", "la ", "i ", "gli ", "le ", "l'", "l’", "un ", "uno ", "una "), "por": ("o ", "a ", "os ", "as ", "um ", "uma "),
+    "dut": ("de ", "het ", "een "), "swe": ("den ", "det ", "en ", "ett "), "dan": ("den ", "det ", "en ", "et "),
+    "nor": ("den ", "det ", "en ", "et ", "ei "), "hun": ("a ", "az ", "egy "), "ara": ("al-",),
+}  # fmt: skip
+_NONFILING = {222: 2, 240: 2, 242: 2, 243: 2, 245: 2, 440: 2, 830: 2, 130: 1, 630: 1, 730: 1, 740: 1}
+
+
+_SECOND = np.zeros(TAGS, dtype=bool)
+_SECOND[[tag for tag, which in _NONFILING.items() if which == 2]] = True
+
+
+def _nonfiling(rows: Rows, findings: Findings) -> None:
+    """The count ends where a word begins; and 245 counts its article."""
+    fields, places = rows.first_of(rows.of_tag(*_NONFILING), "a")
+    if not len(fields):
+        return
+    second = _SECOND[rows.tag[fields]]
+    count = np.where(second, rows.ind2[fields], rows.ind1[fields]).astype(np.int64) - ord("0")
+    some = np.flatnonzero((count >= 1) & (count <= 9))
+    titles = rows.values(places[some]).to_list()
+    cut = [k for k, title, n in zip(some.tolist(), titles, count[some].tolist(), strict=True) if _cuts(title, n)]
+    findings.at_rows(
+        "title.nonfiling",
+        places[np.array(cut, dtype=np.int64)],
+        whole=True,
+        detail="the count of nonfiling characters ends inside a word, or behind the title",
+    )
+    zero = np.flatnonzero((count == 0) & (rows.tag[fields] == 245))
+    languages = rows.languages
+    begins = [
+        (k, language)
+        for k, title in zip(zero.tolist(), rows.values(places[zero]).to_list(), strict=True)
+        if (language := languages.get(int(rows.of[fields[k]]))) in _ARTICLES
+        and (title or "").lower().startswith(_ARTICLES[language])
+    ]
+    findings.at_rows(
+        "title.nonfiling",
+        places[np.array([k for k, _ in begins], dtype=np.int64)],
+        whole=True,
+        detail=[
+            f"the second indicator is 0, and the title begins with an article ({language})" for _, language in begins
+        ],
+    )
+
+
+def _cuts(title: str | None, count: int) -> bool:
+    # Marks over and under a letter are not counted as characters: NFC puts them together where it can.
+    text = unicodedata.normalize("NFC", title or "")
+    if len(text) <= count:
+        return True
+    return text[count - 1].isalnum() and text[count].isalnum()
+
+
+def _publication(rows: Rows, findings: Findings) -> None:
+    publishers = rows.of_tag(264)
+    publishers = publishers[rows.ind2[publishers] == ord("1")]
+    both = rows.count(260)[rows.of[publishers]] > 0
+    findings.at_fields("publication.twice", publishers[both])
+
+
+def _language(rows: Rows, findings: Findings) -> None:
+    fields = rows.of_tag(41)
+    fields = fields[rows.ind2[fields] != ord("7")]
+    if not len(fields):
+        return
+    own, places = rows.first_of(fields, "a")
+    of, index = np.unique(rows.of[own], return_index=True)
+    places, languages = places[index], rows.languages
+    differ = [
+        (place, (value or "")[:3], language)
+        for place, value, record in zip(places.tolist(), rows.values(places).to_list(), of.tolist(), strict=True)
+        if (language := languages.get(record)) and language not in _NO_LANGUAGE and (value or "")[:3] != language
+    ]
+    findings.at_rows(
+        "language.disagrees",
+        np.array([place for place, _, _ in differ], dtype=np.int64),
+        detail=[f"041 $a begins with {first!r}, 008/35-37 is {language!r}" for _, first, language in differ],
+    )
+
+
+# Blanks and fill say nothing, 'mul' that there are many, 'zxx' and 'und' that there is none to name.
+_NO_LANGUAGE = ("   ", "|||", "mul", "und", "zxx")
+
+_SUBJECTS = {
+    "bibliographic": (600, 610, 611, 630, 647, 648, 650, 651, 655),
+    "authority": (700, 710, 711, 730, 747, 748, 750, 751, 755),
+}
+
+
+def _subject_source(rows: Rows, tables: Tables, findings: Findings) -> None:
+    subjects = np.zeros(TAGS, dtype=bool)
+    subjects[list(_SUBJECTS[tables.kind])] = True
+    fields = np.flatnonzero(subjects[rows.shape])
+    two = np.zeros(len(rows.tag), dtype=bool)
+    two[rows.first_of(fields, "2")[0]] = True
+    seven = rows.ind2[fields] == ord("7")
+    findings.at_fields(
+        "subject.source", fields[seven & ~two[fields]], detail="the second indicator is 7, and there is no $2"
+    )
+    findings.at_fields(
+        "subject.source", fields[~seven & two[fields]], detail="there is $2, and the second indicator is not 7"
+    )

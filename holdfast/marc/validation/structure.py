@@ -1,0 +1,118 @@
+"""Checks of the structure: which fields, indicators and subfields there are, and how often."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from holdfast.marc.validation.avram import Codes
+from holdfast.marc.validation.findings import Findings, listed
+from holdfast.marc.validation.rows import CHARACTERS, NONE, ODD, ODD_TAG, Ints, Rows
+from holdfast.marc.validation.tables import OBSOLETE, UNDEFINED, Tables
+
+
+def check_structure(rows: Rows, tables: Tables, findings: Findings) -> None:
+    _fields(rows, tables, findings)
+    _indicators(rows, tables, findings)
+    _subfields(rows, tables, findings)
+    _order(rows, tables, findings)
+
+
+def _label(tables: Tables, tag: str) -> str:
+    field = tables.schema.fields.get(tag)
+    return f"{tag} {field.label}".strip() if field is not None else tag
+
+
+def _fields(rows: Rows, tables: Tables, findings: Findings) -> None:
+    findings.at_fields("field.tag", np.flatnonzero(rows.tag == ODD_TAG))
+    standing = tables.field[rows.tag]
+    findings.at_fields("field.undefined", np.flatnonzero(standing == UNDEFINED))
+    findings.at_fields("field.obsolete", np.flatnonzero(standing == OBSOLETE))
+    single = np.flatnonzero(tables.single_field & rows.repeated)
+    for tag in single.tolist():
+        fields = rows.of_tag(tag)
+        again = np.concatenate(([False], rows.of[fields][1:] == rows.of[fields][:-1]))
+        findings.at_fields("field.repeated", fields[again], detail=f"{_label(tables, f'{tag:03}')} is not repeatable")
+    for tag in tables.required:
+        missing = np.flatnonzero(rows.count(tag) == 0)
+        name = f"{tag:03}"
+        rule = None if tables.required_by_schema else "MARC 21: mandatory field"
+        findings.at_records("field.missing", missing, tag=name, detail=f"{_label(tables, name)} is required", rule=rule)
+    # A field without a subfield has one row, with a value that is null or empty.
+    alone = np.append(np.diff(rows.first), len(rows.code) - rows.first[-1:] if len(rows.first) else []) == 1
+    nothing = (rows.length[rows.first] == 0) & alone & (rows.code[rows.first] == NONE)
+    findings.at_fields("field.empty", np.flatnonzero(nothing))
+
+
+def _indicators(rows: Rows, tables: Tables, findings: Findings) -> None:
+    for number, values in ((1, rows.ind1), (2, rows.ind2)):
+        standing = tables.indicators[number - 1][rows.shape * CHARACTERS + values]
+        for code, wanted in (("indicator.undefined", UNDEFINED), ("indicator.obsolete", OBSOLETE)):
+            fields = np.flatnonzero(standing == wanted)
+            if not len(fields):
+                continue
+            pairs = (rows.shape[fields] * CHARACTERS + values[fields]).tolist()
+            said = {each: _indicator_message(tables, number, each, wanted) for each in set(pairs)}
+            detail = [said[each] for each in pairs]
+            findings.at_fields(code, fields, detail=detail, found=[chr(each % CHARACTERS) for each in pairs])
+
+
+def _indicator_message(tables: Tables, number: int, key: int, standing: int) -> str:
+    tag, value = divmod(key, CHARACTERS)
+    field = tables.schema.fields[f"{tag:03}"]
+    codes = field.indicators[number - 1] or Codes({}, {})
+    name = "no single character" if value == ODD else repr(chr(value))
+    if standing == OBSOLETE:
+        return f"{tag:03} indicator {number} is {name} ({codes.deprecated.get(chr(value), '')}), which is obsolete"
+    return f"{tag:03} indicator {number} is {name}; defined: {listed(list(codes.active))}"
+
+
+# Subfield codes that MARC and UNIMARC use, by small numbers.
+_NAMES = b"0123456789abcdefghijklmnopqrstuvwxyz"
+_LETTERS = np.full(CHARACTERS, -1, dtype=np.int64)
+_LETTERS[list(_NAMES)] = np.arange(len(_NAMES))
+
+
+def _subfields(rows: Rows, tables: Tables, findings: Findings) -> None:
+    findings.at_rows("subfield.code", np.flatnonzero(rows.code == ODD))
+    key = rows.key
+    standing = tables.subfield[key]
+    for code, wanted, words in (
+        ("subfield.undefined", UNDEFINED, "has no"),
+        ("subfield.obsolete", OBSOLETE, "had once"),
+    ):
+        places = np.flatnonzero(standing == wanted)
+        if len(places):
+            keys = key[places].tolist()
+            said = {k: f"{k // CHARACTERS:03} {words} ${chr(k % CHARACTERS)}" for k in set(keys)}
+            findings.at_rows(code, places, detail=[said[k] for k in keys])
+    # The first row of each field and code is noted, as the last one to be written; any other row of its own is a repeat.
+    single = np.flatnonzero(tables.single_subfield[key] & (_LETTERS[rows.code] >= 0))
+    own = rows.field[single].astype(np.int64) * len(_NAMES) + _LETTERS[rows.code[single]]
+    noted = np.empty(len(rows.tag) * len(_NAMES), dtype=np.int32)
+    noted[own[::-1]] = single[::-1]
+    findings.at_rows("subfield.repeated", single[noted[own] != single])
+    findings.at_rows("subfield.empty", np.flatnonzero((rows.length == 0) & (rows.code != NONE) & (rows.code != ODD)))
+    for tag, letter in tables.required_subfields:
+        fields = rows.of_tag(tag)
+        has = np.zeros(len(rows.tag), dtype=bool)
+        has[rows.field[rows.code == ord(letter)]] = True
+        findings.at_fields(
+            "subfield.missing", fields[~has[fields]], detail=f"{_label(tables, f'{tag:03}')} needs ${letter}"
+        )
+
+
+def _order(rows: Rows, tables: Tables, findings: Findings) -> None:
+    if tables.kind != "unimarc":
+        six = rows.code == ord("6")
+        begins = np.zeros(len(rows.code), dtype=bool)
+        begins[rows.first] = True
+        behind = np.concatenate(([False], ~six[:-1])) & ~begins
+        findings.at_rows("subfield.order", np.flatnonzero(six & behind), detail="$6 is not the first subfield")
+    for tag, order in tables.ordered.items():
+        rank = np.full(CHARACTERS, -1)
+        rank[[ord(code) for code in order]] = np.arange(len(order))
+        places = rows.rows_of(tag)
+        known = places[rank[rows.code[places]] >= 0]
+        ranks, fields = rank[rows.code[known]], rows.field[known]
+        wrong: Ints = known[1:][(ranks[1:] < ranks[:-1]) & (fields[1:] == fields[:-1])]
+        findings.at_rows("subfield.order", wrong, detail=f"the order in {tag:03} is ${' $'.join(order)}", rule="schema")

@@ -1,0 +1,80 @@
+"""Validation: frames and rules in, a frame of issues out."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from holdfast.marc.frames import Frames
+from holdfast.marc.validation.content import check_characters, check_record, check_values
+from holdfast.marc.validation.findings import Findings
+from holdfast.marc.validation.fixed import check_fixed
+from holdfast.marc.validation.issues import ISSUES
+from holdfast.marc.validation.links import Links, as_linked, check_captions, check_entries, check_links
+from holdfast.marc.validation.local import check_local
+from holdfast.marc.validation.rows import as_rows
+from holdfast.marc.validation.rules import Rules
+from holdfast.marc.validation.structure import check_structure
+from holdfast.marc.validation.tables import Tables
+
+# Leader/06 (MARC 21): the kinds of record that have a format of their own; all others are bibliographic.
+_KIND_OF_TYPE = {"z": "authority", "u": "holdings", "v": "holdings", "x": "holdings", "y": "holdings", "w": "", "q": ""}
+
+
+def validate(frames: Frames, rules: Rules) -> pl.DataFrame:
+    """Issues in the shape of ISSUES, by record and field; records that can't be read have none here.
+
+    Args:
+        frames: records with at least the columns record and leader of frames.RECORDS; subfields as frames.SUBFIELDS.
+        rules: of the records' source.
+    """
+    records = frames.records.select("record", "leader").filter(pl.col("leader").is_not_null())
+    subfields = frames.subfields
+    if not records["record"].is_sorted():
+        records = records.sort("record")
+    if not subfields["record"].is_sorted():
+        subfields = subfields.sort("record", maintain_order=True)
+    if "unimarc" in rules.tables:
+        kinds = pl.repeat("unimarc", records.height, eager=True)
+    else:
+        kinds = (
+            records["leader"]
+            .str.slice(6, 1)
+            .replace_strict(_KIND_OF_TYPE, default="bibliographic", return_dtype=pl.String)
+        )
+    found = []
+    for kind in kinds.unique(maintain_order=True).to_list():
+        own = records.filter(kinds == kind)
+        some = own.height < records.height or frames.records.height > records.height
+        parts = (
+            subfields.join(own.select("record"), on="record", how="semi", maintain_order="left") if some else subfields
+        )
+        found.append(_validate_kind(own, parts, rules, rules.tables[kind]))
+    if len(found) == 1:
+        return found[0]
+    return pl.concat([pl.DataFrame(schema=ISSUES), *found]).sort("record", "field", maintain_order=True)
+
+
+def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules, tables: Tables) -> pl.DataFrame:
+    rows = as_rows(records, subfields)
+    findings = Findings(rows, rules.severities, tables.schema.name, rules.hints)
+    links = Links(rows)
+    linked = rows if tables.kind == "unimarc" else as_linked(rows, links)
+    check_structure(linked, tables, findings)
+    check_characters(rows, findings)
+    check_values(linked, tables, findings)
+    check_fixed(rows, tables, findings, rules.languages, rules.countries)
+    if tables.kind == "":
+        findings.at_records(
+            "record.no_schema", rows.records.with_row_index()["index"].to_numpy(), tag="LDR", position=6
+        )
+    elif tables.kind != "unimarc":
+        check_links(rows, links, findings)
+        check_record(linked, tables, findings)
+        if tables.kind == "holdings":
+            check_captions(rows, findings)
+        if tables.kind == "bibliographic":
+            check_entries(rows, findings)
+    for rule in rules.local:
+        if not rule.records or tables.kind in rule.records:
+            check_local(rule, rows, links, findings)
+    return findings.frame()
