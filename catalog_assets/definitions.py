@@ -19,12 +19,14 @@ from catalog_assets.records.normalized_records import normalized_records
 from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
 from holdfast.logs import log_to_stderr
+from resources.drop_sites.resource import drop_sites_resource
 from resources.ils.resource import ils_resource
 from resources.lake.resource import lake_resource
 from resources.ledger.resource import ledger_resource
 from resources.museum_exports.resource import museum_exports_resource
 from resources.postgres.resource import postgres_resource
 from resources.redis.resource import filter_resource, redis_resource
+from resources.repositories.resource import repositories_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
 from sensors.marc_drop_sensor import build_marc_drop_sensor
@@ -47,6 +49,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "ils": ils_resource(SETTINGS),
         "museum_exports": museum_exports_resource(SETTINGS),
         "search": search_resource,
+        "drop_sites": drop_sites_resource(SETTINGS),
+        "repositories": repositories_resource(SETTINGS),
         **(resource_overrides or {}),
     }
     return dg.Definitions(
