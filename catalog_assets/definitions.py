@@ -7,13 +7,15 @@ from typing import Any
 
 import dagster as dg
 
-from catalog_assets.jobs import CATALOGUE_LOAD, MUSEUM_LOAD
+from catalog_assets.jobs import CATALOGUE_LOAD, COMPLETENESS, MUSEUM_LOAD
 from catalog_assets.matching.catalog_snapshot import catalog_snapshot
 from catalog_assets.matching.matched_records import matched_records
 from catalog_assets.museum.museum_export import museum_export
 from catalog_assets.museum.museum_index import museum_index
 from catalog_assets.museum.museum_objects import museum_objects
 from catalog_assets.partitions import SETTINGS
+from catalog_assets.records.drops_come_as_expected import drops_come_as_expected
+from catalog_assets.records.harvest_completeness import harvest_completeness
 from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
 from catalog_assets.writing.change_plan import change_plan
@@ -29,6 +31,11 @@ from resources.redis.resource import filter_resource, redis_resource
 from resources.repositories.resource import repositories_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
+from sensors.completeness_schedules import build_completeness_schedules
+from sensors.completeness_sensor import build_completeness_sensor
+from sensors.drop_rhythm_sensor import build_drop_rhythm_sensor
+from sensors.drop_site_sensors import build_drop_site_sensors
+from sensors.harvest_gap_sensor import build_harvest_gap_sensor
 from sensors.marc_drop_sensor import build_marc_drop_sensor
 from sensors.museum_export_sensor import build_museum_export_sensor
 from sensors.museum_schedules import build_museum_schedules
@@ -55,16 +62,26 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     }
     return dg.Definitions(
         assets=[
-            *(harvested_marc, normalized_records, catalog_snapshot, matched_records, change_plan, ils_commits),
+            *(harvested_marc, harvest_completeness),
+            *(normalized_records, catalog_snapshot, matched_records, change_plan, ils_commits),
             *(museum_export, museum_objects, museum_index),
         ],
-        jobs=[CATALOGUE_LOAD, MUSEUM_LOAD],
+        asset_checks=[drops_come_as_expected],
+        jobs=[CATALOGUE_LOAD, COMPLETENESS, MUSEUM_LOAD],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
+            *build_drop_site_sensors(SETTINGS),
+            build_drop_rhythm_sensor(SETTINGS),
+            build_harvest_gap_sensor(SETTINGS),
+            build_completeness_sensor(SETTINGS),
             build_museum_export_sensor(SETTINGS),
             build_run_failure_sensor(),
         ],
-        schedules=[*build_nightly_schedules(SETTINGS), *build_museum_schedules(SETTINGS)],
+        schedules=[
+            *build_nightly_schedules(SETTINGS),
+            *build_completeness_schedules(SETTINGS),
+            *build_museum_schedules(SETTINGS),
+        ],
         resources=resources,
         executor=dg.in_process_executor,  # Polars has all cores already
     )

@@ -5,9 +5,11 @@ import dagster as dg
 # Runs of one ILS go one after the other (dagster.yaml, tag_concurrency_limits): each must see what the one before wrote.
 CATALOGUE_LOAD = dg.define_asset_job(
     "catalogue_load",
+    # The rhythm is of all sources and no one's load: drop_rhythm_sensor looks at it.
     selection=dg.AssetSelection.assets(
         "harvested_marc", "normalized_records", "catalog_snapshot", "matched_records", "change_plan", "ils_commits"
-    ),
+    )
+    - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("harvested_marc"), "drops_come_as_expected")),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
     description="The drops of a source and day, from the folder to the library system.",
 )
@@ -17,4 +19,11 @@ MUSEUM_LOAD = dg.define_asset_job(
     selection=dg.AssetSelection.assets("museum_export", "museum_objects", "museum_index"),
     description="One collection's export of one day, from the drop folder to the public search.",
     tags={"dagster-celery/queue": "ingestion_high"},
+)
+
+COMPLETENESS = dg.define_asset_job(
+    "completeness",
+    selection=dg.AssetSelection.assets("harvest_completeness"),
+    description="What a repository lists against what was harvested of it.",
+    tags={"dagster-celery/queue": "marc21.parse"},
 )

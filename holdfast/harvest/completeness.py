@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import polars as pl
 
 # What was harvested, a row an identifier and window.
@@ -34,6 +36,7 @@ COMPLETENESS = pl.Schema(
         "detail": pl.String,  # in words, for people
     }
 )
+TO_FETCH = pl.Schema({"day": pl.Date, "records": pl.UInt32, "content": pl.String})
 VERDICTS = {
     "held": "the source and we have the same",
     "missing": "the source has it and we do not, though its window was fetched (or it is not fetched yet)",
@@ -123,20 +126,20 @@ def compare(listed: pl.DataFrame, held: pl.DataFrame, windows: pl.DataFrame) -> 
 
 
 def windows_to_fetch(report: pl.DataFrame) -> pl.DataFrame:
-    """Columns day (Date), records (UInt32), content (String): the windows that would bring what we lack, oldest first.
+    """Shape TO_FETCH: the windows that would bring what we lack, oldest first.
 
-    `content` is a hash over identifiers and datestamps that are lacking there: the same lack has the same, so that it is
-    asked for once. What was deleted in silence is in no window.
+    `content` is a hash over what is lacking there: the same lack has the same, so that it is asked for once. What was deleted
+    in silence is in no window.
     """
-    lacking = report.filter(pl.col("verdict").is_in(["missing", "backdated", "stale"]) & pl.col("window").is_not_null())
-    return (
-        lacking.sort("identifier")
-        .group_by(pl.col("window").alias("day"))
-        .agg(
-            pl.len().cast(pl.UInt32).alias("records"),
-            pl.struct("identifier", "source_datestamp", "source_deleted").hash(seed=13).alias("hashes"),
-        )
-        .with_columns(pl.col("hashes").list.eval(pl.element().cast(pl.String)).list.join(",").alias("content"))
-        .drop("hashes")
-        .sort("day")
+    lacking = (
+        report.filter(pl.col("verdict").is_in(["missing", "backdated", "stale"]) & pl.col("window").is_not_null())
+        .sort("window", "identifier")
+        .select("window", pl.concat_str("identifier", pl.lit("\t"), "source_datestamp", pl.lit("\n")).alias("line"))
     )
+    rows = []
+    for (day,), lines in lacking.group_by("window", maintain_order=True):
+        digest = hashlib.sha256()
+        for line in lines["line"]:
+            digest.update(line.encode())
+        rows.append((day, lines.height, digest.hexdigest()))
+    return pl.DataFrame(rows, schema=TO_FETCH, orient="row")

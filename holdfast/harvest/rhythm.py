@@ -8,7 +8,7 @@ import re
 import zoneinfo
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALLOWED = (
@@ -87,3 +87,32 @@ def missed(
         if now >= over and not any(day <= each < until for each in came):
             out.append(day)
     return out
+
+
+class Expected(Protocol):
+    """What a source's settings say of its rhythm."""
+
+    @property
+    def rhythm(self) -> str: ...
+
+    @property
+    def grace_hours(self) -> float: ...
+
+
+LOOK_BACK = dt.timedelta(days=62)
+
+
+def missed_of(
+    source: Expected, came: Collection[dt.date], *, now: dt.datetime, timezone: str, since: dt.date | None = None
+) -> list[dt.date]:
+    """`missed` by a source's settings, over LOOK_BACK at most.
+
+    Counted from the first drop that came, or from `since` if that is earlier: a source that never sent anything is missed
+    from the day that it was first expected.
+    """
+    starts = [day for day in (since, min(came, default=None)) if day is not None]
+    if not starts:
+        return []
+    rhythm, first, grace = parse_rhythm(source.rhythm), min(starts), dt.timedelta(hours=source.grace_hours)
+    found = missed(rhythm, came, first=first, now=now, grace=grace, timezone=timezone)
+    return [day for day in found if day >= (now - LOOK_BACK).date()]

@@ -23,6 +23,7 @@ from holdfast.settings import Settings, Source
 from resources.drop_sites.errors import BROKEN, DropChanged, SiteUnreachable
 
 _LONGEST_PAUSE = 60.0
+_READ = 65_536  # what a break can cost
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,9 @@ class DropSite:
                 raise SiteUnreachable(f"{self.address}: {error}") from error
         for each in found:
             matches = fnmatch.fnmatchcase(each.name, self._source.pattern) or is_unfinished(each.name)
-            if each.name.startswith(".") or not matches:
-                continue
             why = refusal(each.name)
+            if not matches or (each.name.startswith(".") and not why):
+                continue
             day = None if why else self._day(each)
             if day is None:
                 why = why or (
@@ -164,7 +165,7 @@ class _ResumingStream(io.RawIOBase):
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # as in resources/vault/client.py
         while True:
             try:
-                data = self._opened().read(min(len(buffer), self._file.size - self._position + 1))
+                data = self._opened().read(min(len(buffer), _READ, self._file.size - self._position + 1))
                 if not data:
                     self._check_end()
                     return 0
@@ -249,9 +250,14 @@ class DropSites:
         self._environment = environment
         self._sleep = sleep
 
-    def of(self, name: str) -> DropSite | None:
-        """The source's site; None where its drops come into a folder of this machine."""
+    def of(self, name: str, *, patience: float | None = None) -> DropSite | None:
+        """The source's site; None where its drops come into a folder of this machine.
+
+        `patience`: seconds for one answer, if that is less than the source's setting: a sensor's tick has 60 in all.
+        """
         source = self._settings.sources[name]
+        if patience is not None:
+            source = source.model_copy(update={"timeout_seconds": min(patience, source.timeout_seconds)})
         if not source.remote_files:
             return None
         # Imported here: three clients of which an institution needs one, and s3fs takes a second to import.

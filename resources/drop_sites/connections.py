@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import ftplib
 import io
@@ -10,7 +11,8 @@ import posixpath
 import re
 import ssl
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 from urllib.parse import unquote, urlsplit
@@ -23,6 +25,7 @@ from paramiko.sftp import CMD_CLOSE, CMD_NAME, CMD_OPENDIR, CMD_READDIR, SFTPErr
 from holdfast.environment import Login
 from holdfast.settings import Source
 from resources.drop_sites.client import Connection, SiteFile
+from resources.drop_sites.errors import BROKEN
 
 _READ_AHEAD = 8 << 20
 _PREFETCHED = 64  # requests of 32 KiB on their way: 2 MiB
@@ -116,12 +119,19 @@ class _Sftp:
     def open(self, name: str, offset: int) -> BinaryIO:
         opened = self._sftp.open(self._path(name), "rb")
         opened.seek(offset)
+        # Its thread dies with the connection, and would say so on stderr: the reader hears of it anyway.
+        opened._prefetch_thread = partial(_until_broken, opened._prefetch_thread)
         opened.prefetch(max_concurrent_requests=_PREFETCHED)
         return cast(BinaryIO, opened)
 
     def close(self) -> None:
         self._sftp.close()
         self._fs.client.close()
+
+
+def _until_broken(prefetch: Callable[..., None], *arguments: Any) -> None:
+    with contextlib.suppress(*BROKEN):
+        prefetch(*arguments)
 
 
 def _sftp_file(name: str, attributes: paramiko.SFTPAttributes) -> SiteFile:
@@ -190,9 +200,9 @@ class _Ftp:
 
     def files(self) -> Iterator[SiteFile]:
         try:
-            found = list(self._ftp.mlsd(self._folder, ["type", "size", "modify"]))
+            found = list(self._ftp.mlsd(self._folder))
         except ftplib.error_perm as error:
-            if not str(error).startswith(("500", "502")):
+            if not str(error).startswith(("500", "501", "502", "504")):
                 raise
             yield from self._listed_by_name()  # a server from before RFC 3659
             return
@@ -201,8 +211,9 @@ class _Ftp:
                 yield _ftp_file(name, int(facts.get("size", 0)), facts.get("modify", ""))
 
     def _listed_by_name(self) -> Iterator[SiteFile]:
-        self._ftp.voidcmd("TYPE I")  # the size in bytes, not in lines
-        for path in self._ftp.nlst(self._folder or "."):
+        paths = self._ftp.nlst(self._folder or ".")
+        self._ftp.voidcmd("TYPE I")  # sizes in bytes, not in lines; nlst has set the other
+        for path in paths:
             name = posixpath.basename(path)
             try:
                 size, modify = self._ftp.size(self._on_server(name)), self._mdtm(name)
@@ -228,7 +239,8 @@ class _Ftp:
     def open(self, name: str, offset: int) -> BinaryIO:
         path = self._on_server(os.fsencode(name).decode("latin-1"))
         self._ftp.voidcmd("TYPE I")
-        return cast(BinaryIO, self._ftp.transfercmd(f"RETR {path}", offset or None).makefile("rb"))
+        with self._ftp.transfercmd(f"RETR {path}", offset or None) as connection:
+            return cast(BinaryIO, connection.makefile("rb"))  # which holds the connection open until it is closed
 
     def close(self) -> None:
         self._ftp.close()
@@ -265,6 +277,7 @@ class _S3:
             use_listings_cache=False,
             skip_instance_cache=True,
         )
+        self._fs.retries = 1  # a stream of ours tries again, and says how often
         self._folder = (parts.netloc + unquote(parts.path)).rstrip("/")
 
     def files(self) -> Iterator[SiteFile]:

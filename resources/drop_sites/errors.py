@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ftplib
 
+import aiohttp
 import botocore.exceptions
 import paramiko
 
@@ -23,6 +24,7 @@ BROKEN: tuple[type[Exception], ...] = (
     ValueError,
     ftplib.Error,
     paramiko.SSHException,
+    aiohttp.ClientError,  # below s3fs
     botocore.exceptions.BotoCoreError,
     botocore.exceptions.ClientError,
 )

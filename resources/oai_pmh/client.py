@@ -15,7 +15,7 @@ from oaipmh_scythe.config import HTTPConfig
 from oaipmh_scythe.exceptions import BadResumptionToken, NoRecordsMatch, OAIPMHException
 
 from holdfast.environment import Login
-from holdfast.harvest.answers import AnswerUnreadable
+from holdfast.harvest.answers import AnswerUnreadable, parse_answer
 from holdfast.harvest.oai import Identified, OaiError, OaiPage, parse_identify, parse_page
 from holdfast.harvest.windows import Bounds
 from resources.oai_pmh.pauses import pause_of
@@ -48,7 +48,14 @@ class _Bounded(Scythe):
                         "ask for smaller pages there, or raise the limit"
                     )
             plain = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
-            return httpx2.Response(response.status_code, headers=plain, content=bytes(body), request=response.request)
+            whole = httpx2.Response(response.status_code, headers=plain, content=bytes(body), request=response.request)
+        # Scythe takes what is no XML for an answer without an error, or trips over it.
+        try:
+            parse_answer(whole.content)
+        except AnswerUnreadable:
+            whole.raise_for_status()
+            raise
+        return whole
 
 
 class OaiPmhClient:
