@@ -16,6 +16,19 @@ COLUMNS: dict[str, str] = {
     "fault": "why the record can't be read (docs/reference/faults.md); empty: it is readable",
     "fault_byte": "offset in the file of the byte that shows the fault",
     "fault_detail": "what was found there",
+    # What a repository lists, and what was harvested of it.
+    "identifier": "of the record at its source: OAI identifier, or SRU record identifier",
+    "source_datestamp": "when the source last changed it, as the source says; empty: the source does not list it",
+    "held_datestamp": "the source's datestamp of what was harvested; empty: it was not",
+    "source_deleted": "whether the source lists it as deleted",
+    "held_deleted": "whether it was harvested as deleted",
+    "window": "the UTC day in which the source has it now",
+    "datestamp": "when the source last changed it, as the source says",
+    "deleted": "whether it came as deleted",
+    "record_sha256": "hex, of identifier, datestamp, status and the record's XML",
+    "stub": "001 and 003 (without 003 also 245) as MARCXML: by them a later deletion finds the record",
+    "day": "the window: a UTC day",
+    "harvested_at": "when the fetch of its window began",
     # Who it is.
     "correlation_id": "UUIDv5 of source, window, record number and fingerprint: the same in every retry, log line and request",
     "fingerprint": "SHA-256 of control number and date of last change (005, else the content)",
@@ -47,7 +60,8 @@ COLUMNS: dict[str, str] = {
     "updated": "when it was last changed, by the library system's clock",
     "version": "of the live record that was looked at; 0 for a new one",
     # Matching, plan and commit.
-    "verdict": "new, update, unchanged, duplicate, collision, or seen (written by an earlier run)",
+    "verdict": "new, update, unchanged, duplicate, collision, or seen (written by an earlier run); of a comparison with the "
+    "source: held, missing, backdated, stale or silently_deleted",
     "evidence": "the identifier that decided, with its value",
     "target": "instance id of the live record; of a new one the id that it gets",
     "other": "the other sides of a duplicate or collision",

@@ -98,7 +98,7 @@ def plan_site(
         last, when, times = asked.get(day, ["", 0.0, 0])
         if last != shape:
             when, times = 0.0, 0
-        if times < ATTEMPTS and now - when >= AGAIN_SECONDS:
+        if times == 0 or (times < ATTEMPTS and now - when >= AGAIN_SECONDS):
             asked[day] = [shape, now, times + 1]
             requests.append((day, f"{shape}:{times + 1}"))
         else:

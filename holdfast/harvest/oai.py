@@ -43,6 +43,20 @@ class Identified(NamedTuple):
     deleted: str
 
 
+ERRORS = frozenset(
+    "badArgument badResumptionToken badVerb cannotDisseminateFormat idDoesNotExist noRecordsMatch noMetadataFormats "
+    "noSetHierarchy".split()
+)
+
+
+def raise_unknown_error(data: bytes) -> None:
+    """Raises OaiError for an error that is none of section 3.6's, and AnswerUnreadable for what is no XML."""
+    root = parse_answer(data)
+    for error in children(root, "error") if local(root) == "OAI-PMH" else []:
+        if error.get("code", "") not in ERRORS:
+            raise OaiError(error.get("code", ""), text_of(error))
+
+
 def _payload(data: bytes, verb: str) -> etree._Element:
     root = parse_answer(data)
     if local(root) != "OAI-PMH":

@@ -15,8 +15,8 @@ from oaipmh_scythe.config import HTTPConfig
 from oaipmh_scythe.exceptions import BadResumptionToken, NoRecordsMatch, OAIPMHException
 
 from holdfast.environment import Login
-from holdfast.harvest.answers import AnswerUnreadable, parse_answer
-from holdfast.harvest.oai import Identified, OaiError, OaiPage, parse_identify, parse_page
+from holdfast.harvest.answers import AnswerUnreadable
+from holdfast.harvest.oai import Identified, OaiError, OaiPage, parse_identify, parse_page, raise_unknown_error
 from holdfast.harvest.windows import Bounds
 from resources.oai_pmh.pauses import pause_of
 
@@ -49,9 +49,9 @@ class _Bounded(Scythe):
                     )
             plain = {k: v for k, v in response.headers.items() if k not in ("content-encoding", "content-length")}
             whole = httpx2.Response(response.status_code, headers=plain, content=bytes(body), request=response.request)
-        # Scythe takes what is no XML for an answer without an error, or trips over it.
+        # Scythe takes what is no XML for an answer without an error, or trips over it; so it does over odd error codes.
         try:
-            parse_answer(whole.content)
+            raise_unknown_error(whole.content)
         except AnswerUnreadable:
             whole.raise_for_status()
             raise
@@ -110,8 +110,6 @@ class OaiPmhClient:
             try:
                 page = self._ask(query, lambda data: parse_page(data, verb))
             except (NoRecordsMatch, OaiError) as error:
-                if isinstance(error, OaiError) and error.code != "noRecordsMatch":
-                    raise RepositoryError(f"{self._asked(query)}: {error}") from error
                 if tokens:
                     raise TokenExpired(f"{self._asked(query)}: noRecordsMatch in the middle of a list") from error
                 return
@@ -142,7 +140,9 @@ class OaiPmhClient:
             except OaiError as error:
                 if error.code == "badResumptionToken":
                     raise TokenExpired(f"{self._asked(query)}: {error}") from error
-                raise
+                if error.code == "noRecordsMatch":
+                    raise
+                raise RepositoryError(f"{self._asked(query)}: {error}") from error
             except OAIPMHException as error:
                 name = type(error).__name__
                 raise RepositoryError(f"{self._asked(query)}: {name[:1].lower()}{name[1:]}: {error}") from error

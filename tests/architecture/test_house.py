@@ -17,6 +17,7 @@ from holdfast.catalogue.matching import MATCHED
 from holdfast.catalogue.outcomes import OUTCOMES
 from holdfast.catalogue.plan import PLAN
 from holdfast.glossary import COLUMNS, PAGES
+from holdfast.harvest.completeness import COMPLETENESS, HELD
 from holdfast.marc.harvest import INDEX
 from holdfast.marc.window import RECORDS
 from holdfast.preservation.custody import MASTERS
@@ -46,6 +47,7 @@ PACKAGES = (
 # The graph, as the UI draws it. A change here is seen in review.
 GRAPH = {
     "harvested_marc": [],
+    "harvest_completeness": [],
     "normalized_records": ["harvested_marc"],
     "catalog_snapshot": [],
     "matched_records": ["catalog_snapshot", "normalized_records"],
@@ -109,7 +111,7 @@ def test_every_module_says_what_it_is() -> None:
         assert text.lstrip().startswith(('"""', "#!")) or not text.strip(), path
 
 
-@pytest.mark.parametrize("schema", [INDEX, RECORDS, SNAPSHOT, MATCHED, PLAN, OUTCOMES])
+@pytest.mark.parametrize("schema", [INDEX, HELD, COMPLETENESS, RECORDS, SNAPSHOT, MATCHED, PLAN, OUTCOMES])
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
 

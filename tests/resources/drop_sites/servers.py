@@ -124,20 +124,20 @@ def _served(folder: Path, cuts: Cuts) -> type[paramiko.SFTPServerInterface]:
             super().__init__(server, *args, **kwargs)
             self._transport = transport
 
-        def _path(self, path: str) -> bytes:
-            return os.path.join(os.fsencode(folder), os.fsencode(self.canonicalize(path)).lstrip(b"/"))
+        def _path(self, path: str) -> Path:
+            return folder / str(self.canonicalize(path)).lstrip("/")
 
         def list_folder(self, path: str) -> Any:
             found = []
-            for name in os.listdir(self._path(path)):
-                attributes = paramiko.SFTPAttributes.from_stat(os.lstat(os.path.join(self._path(path), name)))
-                attributes.filename = name
+            for each in self._path(path).iterdir():
+                attributes = paramiko.SFTPAttributes.from_stat(each.lstat())
+                attributes.filename = each.name
                 found.append(attributes)
             return found
 
         def lstat(self, path: str) -> Any:
             try:
-                return paramiko.SFTPAttributes.from_stat(os.lstat(self._path(path)))
+                return paramiko.SFTPAttributes.from_stat(self._path(path).lstat())
             except OSError as error:
                 return paramiko.SFTPServer.convert_errno(error.errno or 0)
 
@@ -148,7 +148,7 @@ def _served(folder: Path, cuts: Cuts) -> type[paramiko.SFTPServerInterface]:
             if flags & (os.O_WRONLY | os.O_RDWR):
                 return paramiko.SFTP_PERMISSION_DENIED
             try:
-                file = open(self._path(path), "rb")  # noqa: SIM115
+                file = self._path(path).open("rb")
             except OSError as error:
                 return paramiko.SFTPServer.convert_errno(error.errno or 0)
             cuts.files.append(file)
