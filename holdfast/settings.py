@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import fnmatch
 import os
 import re
 import tomllib
@@ -342,6 +343,10 @@ class Collection(_Table):
             raise ValueError(f"url: found {self.url!r}; a collection of kind oai-pmh has an address, https://…")
         if self.kind == "oai-pmh" and self.format == "csv":
             raise ValueError("format: found 'csv'; a collection of kind oai-pmh is lido or oai_dc")
+        if self.kind == "oai-pmh" and not fnmatch.fnmatchcase("oai-pmh-2026-01-31.xml", self.pattern):
+            raise ValueError(
+                f"pattern: found {self.pattern!r}; harvests are files as oai-pmh-2026-01-31.xml, leave it away"
+            )
         return self
 
     @model_validator(mode="after")

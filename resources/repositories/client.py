@@ -15,6 +15,8 @@ from holdfast.harvest.completeness import LISTED
 from holdfast.harvest.marcxml import MarcXml, marc_record
 from holdfast.harvest.windows import Bounds, bounds
 from holdfast.settings import Settings, Source
+from resources.museum_exports.client import MuseumExports
+from resources.museum_exports.harvest import HarvestedExport, harvest_export
 from resources.oai_pmh.client import OaiPmhClient, RepositoryError
 from resources.sru.client import SruClient
 
@@ -178,10 +180,12 @@ class Repositories:
             return SruRepository(client, source)
         return None
 
-    def of_collection(self, name: str) -> OaiPmhClient:
-        """The repository of a museum collection of kind oai-pmh."""
-        collection = self._settings.collections[name]
-        return OaiPmhClient(
+    def harvest_export(self, exports: MuseumExports, name: str, day: dt.date) -> HarvestedExport | None:
+        """The export of a museum collection of kind oai-pmh, see museum_exports/harvest.py; None of one of files."""
+        collection = self._settings.collections.get(name)
+        if collection is None or collection.kind != "oai-pmh":
+            return None
+        with OaiPmhClient(
             collection.url,
             prefix=collection.metadata_prefix or collection.format,
             set_spec=collection.set_spec,
@@ -190,4 +194,5 @@ class Repositories:
             retries=collection.retries,
             answer_bytes=self._settings.limits.answer_bytes,
             sleep=self._sleep,
-        )
+        ) as client:
+            return harvest_export(client, exports, name, day)
