@@ -463,7 +463,9 @@ def _line(error: Any) -> str:
     if isinstance(found, dict):
         # A rule over the whole file names its keys itself.
         return f"{key}: {message}" if location else message
-    return f"{key}: found {found!r}; {message[:1].lower()}{message[1:]}"
+    # A password that was put into an address is not repeated.
+    shown = re.sub(r"://[^/\s]*@", "://…@", found) if isinstance(found, str) else found
+    return f"{key}: found {shown!r}; {message[:1].lower()}{message[1:]}"
 
 
 def parse_settings(text: str, *, root: Path = Path(), name: str = "holdfast.toml") -> Settings:

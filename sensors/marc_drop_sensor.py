@@ -57,11 +57,12 @@ def plan_drops(
         windows.setdefault((each.source, each.day), []).append(each)
     ready, waiting = [], []
     for (source, day), files in sorted(windows.items()):
+        if not day:
+            names = ", ".join(shown_name(f.name) for f in files[:5])
+            waiting.append(f"{source}: file_day finds no day in the name, so these will not be loaded: {names}")
+            continue
         if not days[0] <= day <= days[1]:
             names = ", ".join(shown_name(f.name) for f in files[:5])
-            if not day:
-                waiting.append(f"{source}: file_day finds no day in the name, so these will not be loaded: {names}")
-                continue
             waiting.append(
                 f"{source} {day}: not between {days[0]} and {days[1]}, so {names} will not be loaded: `touch` it, or set "
                 "partitions.first_day in holdfast.toml"
