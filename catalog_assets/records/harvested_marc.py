@@ -30,7 +30,7 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
     code_version="1",
     check_specs=[conservation_spec("harvested_marc")],
     description=(
-        "The drops of a source and day as received: files, or what a repository gave for the day. The originals are sealed in the vault; here is the index, a row a "
+        "The drops of a source and day as received. The originals are sealed in the vault; here is the index, a row a "
         "record (file, offset, length, SHA-256, encoding, fault), with the record's bytes after masking. What can't be read "
         "is in quarantine, with its place."
     ),
