@@ -16,7 +16,7 @@ from oaipmh_scythe.exceptions import BadResumptionToken, NoRecordsMatch, OAIPMHE
 
 from holdfast.environment import Login
 from holdfast.harvest.answers import AnswerUnreadable
-from holdfast.harvest.oai import Identified, OaiError, OaiPage, parse_identify, parse_page, raise_unknown_error
+from holdfast.harvest.oai import Identified, OaiError, OaiItem, OaiPage, parse_identify, parse_page, raise_unknown_error
 from holdfast.harvest.windows import Bounds
 from resources.oai_pmh.pauses import pause_of
 
@@ -30,6 +30,10 @@ class RepositoryError(OSError):
 
 class TokenExpired(RepositoryError):
     """The list can't be gone on with; it starts again."""
+
+
+class PageUnreadable(RepositoryError):
+    """An answer is no XML, as often as it is asked for: one record of it may be why."""
 
 
 class _Bounded(Scythe):
@@ -123,6 +127,19 @@ class OaiPmhClient:
             tokens.add(page.token)
             query = {"verb": verb, "resumptionToken": page.token}
 
+    def record(self, identifier: str) -> OaiItem:
+        """One record (GetRecord).
+
+        Raises:
+            PageUnreadable: it is no XML.
+            RepositoryError: the repository does not give it.
+        """
+        query = {"verb": "GetRecord", "identifier": identifier, "metadataPrefix": self._prefix}
+        page = self._ask(query, lambda data: parse_page(data, "GetRecord"))
+        if len(page.items) != 1:
+            raise RepositoryError(f"{self._asked(query)}: {len(page.items)} records where one was asked for")
+        return page.items[0]
+
     def _asked(self, query: dict[str, str]) -> str:
         return f"{self.url} " + " ".join(f"{name}={value}" for name, value in query.items())
 
@@ -131,6 +148,7 @@ class OaiPmhClient:
         while True:
             self.requests += 1
             pause: float | None = None
+            unreadable = False
             try:
                 return parse(self._scythe.harvest(query).http_response.content)
             except NoRecordsMatch:
@@ -156,8 +174,9 @@ class OaiPmhClient:
             except httpx2.TransportError as error:
                 said = f"{type(error).__name__}: {error}"
             except AnswerUnreadable as error:
-                said = str(error)
+                said, unreadable = str(error), True
             failures += 1
             if failures > self._retries:
-                raise RepositoryError(f"{self._asked(query)}: {said}, {failures} times")
+                kind = PageUnreadable if unreadable else RepositoryError
+                raise kind(f"{self._asked(query)}: {said}, {failures} times")
             self._sleep(min(2.0 ** (failures - 1), 60) if pause is None else pause)

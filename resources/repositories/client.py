@@ -13,11 +13,12 @@ from lxml import etree
 from holdfast.environment import Environment
 from holdfast.harvest.completeness import LISTED
 from holdfast.harvest.marcxml import MarcXml, marc_record
+from holdfast.harvest.oai import OaiItem
 from holdfast.harvest.windows import Bounds, bounds
 from holdfast.settings import Settings, Source
 from resources.museum_exports.client import MuseumExports
 from resources.museum_exports.harvest import HarvestedExport, harvest_export
-from resources.oai_pmh.client import OaiPmhClient, RepositoryError
+from resources.oai_pmh.client import OaiPmhClient, PageUnreadable, RepositoryError, TokenExpired
 from resources.sru.client import SruClient
 
 
@@ -64,6 +65,11 @@ def _taken(container: etree._Element | None) -> tuple[MarcXml | None, str]:
         return None, str(error)
 
 
+def _harvested(item: OaiItem) -> Harvested:
+    marc, fault = (None, "") if item.deleted else _taken(item.metadata)
+    return Harvested(item.identifier, item.datestamp, item.deleted, marc, fault)
+
+
 class OaiPmhRepository:
     """MARCXML of an OAI-PMH repository."""
 
@@ -71,6 +77,7 @@ class OaiPmhRepository:
         self.url = client.url
         self._client = client
         self._granularity = ""
+        self._one_by_one = False
 
     @property
     def requests(self) -> int:
@@ -84,12 +91,27 @@ class OaiPmhRepository:
             raise RepositoryError(f"{self.url}: {error}") from error
 
     def pages(self, day: dt.date) -> Iterator[HarvestedPage]:
-        for page in self._client.pages("ListRecords", self.window(day)):
-            records = []
-            for item in page.items:
-                marc, fault = (None, "") if item.deleted else _taken(item.metadata)
-                records.append(Harvested(item.identifier, item.datestamp, item.deleted, marc, fault))
-            yield HarvestedPage(records, page.size)
+        """Raises TokenExpired where the list has to start again: once also after a page that is no XML, and the records are
+        then asked for one by one, so that a bad one stops only itself."""
+        window = self.window(day)
+        if self._one_by_one:
+            for page in self._client.pages("ListIdentifiers", window):
+                yield HarvestedPage([self._single(item) for item in page.items], page.size)
+            return
+        try:
+            for page in self._client.pages("ListRecords", window):
+                yield HarvestedPage([_harvested(item) for item in page.items], page.size)
+        except PageUnreadable as error:
+            self._one_by_one = True
+            raise TokenExpired(str(error)) from error
+
+    def _single(self, header: OaiItem) -> Harvested:
+        if header.deleted:
+            return _harvested(header)
+        try:
+            return _harvested(self._client.record(header.identifier))
+        except PageUnreadable as error:
+            return Harvested(header.identifier, header.datestamp, False, None, f"its answer is unreadable: {error}")
 
     def listing(self) -> Iterator[pl.DataFrame]:
         for page in self._client.pages("ListIdentifiers"):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +42,29 @@ def test_the_sensors_and_checks_that_it_names_are_there() -> None:
     assert set(re.findall(r"`(\w+_sensor)`", PAGE)) <= names
     checks = {key.name for key in defs.resolve_asset_graph().asset_check_keys}
     assert {"drops_come_as_expected", "complete"} <= checks
+
+
+@pytest.mark.dagster
+def test_a_code_location_with_every_kind_of_source_loads(tmp_path: Path) -> None:
+    config = tmp_path / "holdfast.toml"
+    own = [each for each in EXAMPLES if "[sources." in each or "[collections." in each]
+    config.write_text('[library]\nname = "L"\n' + "\n".join(own))
+    code = (
+        "import dagster as dg\nfrom catalog_assets.definitions import defs\ndg.Definitions.validate_loadable(defs)\n"
+        "print(*sorted(each.name for each in defs.sensors), *sorted(each.name for each in defs.schedules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "HOLDFAST_CONFIG": str(config), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    names = done.stdout.split()
+    assert [each for each in names if each.startswith("drop_site_")] == [
+        "drop_site_bucket",
+        "drop_site_oldvendor",
+        "drop_site_vendor",
+    ]
+    assert {"completeness_union", "completeness_catalogue", "nightly_union", "museum_paintings_nightly"} <= set(names)

@@ -233,7 +233,7 @@ def test_an_answer_that_is_no_whole_xml_is_asked_for_again_and_never_taken_in_pa
     harvest()
     assert numbers(harvest.records()) == [str(n) for n in range(9)]
     repository.book("more", NOON)
-    repository.spoil = [kind] * 3
+    repository.spoil = [kind] * 100
     with pytest.raises(RepositoryError, match=r"3 times"):
         harvest()
     assert len(harvest.drops()) == 1
@@ -333,6 +333,22 @@ def test_an_item_without_a_marc_record_is_in_quarantine_and_the_others_go_on(
     with harvest.postgres.transaction() as connection:
         waiting = connection.execute("SELECT code FROM quarantine WHERE code = 'harvest.no_record'").fetchall()
     assert len(waiting) == 1
+
+
+def test_one_record_that_breaks_its_page_is_in_quarantine_and_the_others_come(
+    repository: DemoRepository, harvest: Harvester
+) -> None:
+    identifiers = [repository.book(str(number), at) for number, at in enumerate(minutes(6))]
+    repository.store.delete(identifiers[5], NOON)
+    bad = repository.store.items[identifiers[2]]
+    repository.store.put(replace(bad, forms={"marc21": bad.forms["marc21"].replace("Bleak", "Bl\x0beak")}))
+    got = harvest()
+    assert numbers(harvest.records()) == ["0", "1", "3", "4", "5"]
+    assert got.window is not None
+    (rejection,) = got.window.rejections
+    assert identifiers[2] in rejection.place and "invalid Char value 11" in rejection.rule
+    assert (harvest.log()[0]["state"], harvest.log()[0]["restarts"]) == ("whole", 1)
+    assert sum(each["verb"] == "GetRecord" for each in repository.asked) == 4 + 3
 
 
 def test_blanks_in_a_record_are_kept(repository: DemoRepository, harvest: Harvester) -> None:
