@@ -204,6 +204,7 @@ def sftp_server(folder: Path, *, client_key: paramiko.PKey | None = None) -> Ite
                 connection, _ = listener.accept()
             except OSError:
                 return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as OpenSSH does
             transport = paramiko.Transport(connection)
             transports.append(transport)
             transport.add_server_key(host_key)
