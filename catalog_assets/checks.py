@@ -3,8 +3,10 @@
 import warnings
 
 import dagster as dg
+import polars as pl
 
-from catalog_assets.partitions import LOADS
+from catalog_assets.partitions import ASKED, LOADS
+from holdfast.harvest.completeness import VERDICTS
 from holdfast.outcomes import Conservation
 
 # A check of its own for each partition is a preview in Dagster; without it the last run of any partition stands for all.
@@ -66,4 +68,33 @@ def written_result(waiting: str, *, failed: bool) -> dg.AssetCheckResult:
         passed=not waiting,
         severity=dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN,
         description=waiting or "everything that was planned is written",
+    )
+
+
+def complete_spec(asset: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name="complete",
+        asset=asset,
+        partitions_def=ASKED,
+        description="All that the source lists is held as the source has it now, and nothing else is.",
+    )
+
+
+_SHOWN = 30
+
+
+def complete_result(report: pl.DataFrame) -> dg.AssetCheckResult:
+    """`report`: shape completeness.COMPLETENESS."""
+    counts = {verdict: report.filter(pl.col("verdict") == verdict).height for verdict in VERDICTS}
+    differing = {verdict: count for verdict, count in counts.items() if verdict != "held" and count}
+    lines = ["| identifier | verdict | detail |", "|---|---|---|"]
+    shown = report.filter(pl.col("verdict") != "held").head(_SHOWN).select("identifier", "verdict", "detail")
+    lines += ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in shown.iter_rows()]
+    return dg.AssetCheckResult(
+        check_name="complete",
+        passed=not differing,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(f"{count:,} {verdict}: {VERDICTS[verdict]}" for verdict, count in differing.items())
+        or f"all {report.height:,} are held as the source has them",
+        metadata={**counts, "differences": dg.MetadataValue.md("\n".join(lines) if differing else "none")},
     )

@@ -7,7 +7,14 @@ from typing import Any
 
 import dagster as dg
 
-from catalog_assets.jobs import AUTHORITY_LINKING, AUTHORITY_LOAD, AUTHORITY_WHAT_IF, CATALOGUE_LOAD, MUSEUM_LOAD
+from catalog_assets.jobs import (
+    AUTHORITY_LINKING,
+    AUTHORITY_LOAD,
+    AUTHORITY_WHAT_IF,
+    CATALOGUE_LOAD,
+    COMPLETENESS,
+    MUSEUM_LOAD,
+)
 from catalog_assets.matching.authority_links import authority_links
 from catalog_assets.matching.authority_records import authority_records
 from catalog_assets.matching.authority_what_if import authority_what_if
@@ -17,6 +24,8 @@ from catalog_assets.museum.museum_export import museum_export
 from catalog_assets.museum.museum_index import museum_index
 from catalog_assets.museum.museum_objects import museum_objects
 from catalog_assets.partitions import SETTINGS
+from catalog_assets.records.drops_come_as_expected import drops_come_as_expected
+from catalog_assets.records.harvest_completeness import harvest_completeness
 from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
 from catalog_assets.records.record_issues import record_issues
@@ -24,15 +33,22 @@ from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
 from holdfast.logs import log_to_stderr
 from resources.authorities.resource import authority_folder_resource
+from resources.drop_sites.resource import drop_sites_resource
 from resources.ils.resource import ils_resource
 from resources.lake.resource import lake_resource
 from resources.ledger.resource import ledger_resource
 from resources.museum_exports.resource import museum_exports_resource
 from resources.postgres.resource import postgres_resource
 from resources.redis.resource import filter_resource, redis_resource
+from resources.repositories.resource import repositories_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
 from sensors.authority_sensors import build_authority_sensors
+from sensors.completeness_schedules import build_completeness_schedules
+from sensors.completeness_sensor import build_completeness_sensor
+from sensors.drop_rhythm_sensor import build_drop_rhythm_sensor
+from sensors.drop_site_sensors import build_drop_site_sensors
+from sensors.harvest_gap_sensor import build_harvest_gap_sensor
 from sensors.marc_drop_sensor import build_marc_drop_sensor
 from sensors.museum_export_sensor import build_museum_export_sensor
 from sensors.museum_schedules import build_museum_schedules
@@ -54,23 +70,34 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "ils": ils_resource(SETTINGS),
         "museum_exports": museum_exports_resource(SETTINGS),
         "search": search_resource,
+        "drop_sites": drop_sites_resource(SETTINGS),
+        "repositories": repositories_resource(SETTINGS),
         **(resource_overrides or {}),
     }
     return dg.Definitions(
         assets=[
-            *(harvested_marc, normalized_records, record_issues),
+            *(harvested_marc, harvest_completeness, normalized_records, record_issues),
             *(catalog_snapshot, matched_records, change_plan, ils_commits),
             *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
         ],
-        jobs=[CATALOGUE_LOAD, AUTHORITY_LOAD, AUTHORITY_LINKING, AUTHORITY_WHAT_IF, MUSEUM_LOAD],
+        asset_checks=[drops_come_as_expected],
+        jobs=[CATALOGUE_LOAD, COMPLETENESS, AUTHORITY_LOAD, AUTHORITY_LINKING, AUTHORITY_WHAT_IF, MUSEUM_LOAD],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
+            *build_drop_site_sensors(SETTINGS),
+            build_drop_rhythm_sensor(SETTINGS),
+            build_harvest_gap_sensor(SETTINGS),
+            build_completeness_sensor(SETTINGS),
             build_museum_export_sensor(SETTINGS),
             build_run_failure_sensor(),
             *build_authority_sensors(SETTINGS),
         ],
-        schedules=[*build_nightly_schedules(SETTINGS), *build_museum_schedules(SETTINGS)],
+        schedules=[
+            *build_nightly_schedules(SETTINGS),
+            *build_completeness_schedules(SETTINGS),
+            *build_museum_schedules(SETTINGS),
+        ],
         resources=resources,
         executor=dg.in_process_executor,  # Polars has all cores already
     )

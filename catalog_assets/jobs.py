@@ -5,6 +5,7 @@ import dagster as dg
 # Runs of one ILS go one after the other (dagster.yaml, tag_concurrency_limits): each must see what the one before wrote.
 CATALOGUE_LOAD = dg.define_asset_job(
     "catalogue_load",
+    # The rhythm is of all sources and no one's load: drop_rhythm_sensor looks at it.
     selection=dg.AssetSelection.assets(
         "harvested_marc",
         "normalized_records",
@@ -13,7 +14,8 @@ CATALOGUE_LOAD = dg.define_asset_job(
         "matched_records",
         "change_plan",
         "ils_commits",
-    ),
+    )
+    - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("harvested_marc"), "drops_come_as_expected")),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
     description="The drops of a source and day, from the folder to the library system.",
 )
@@ -44,5 +46,12 @@ AUTHORITY_WHAT_IF = dg.define_asset_job(
     "authority_what_if_report",
     selection=dg.AssetSelection.assets("authority_what_if"),
     description="What the authority files that lie in their folders would change, before they are loaded. Writes a report only.",
+    tags={"dagster-celery/queue": "marc21.parse"},
+)
+
+COMPLETENESS = dg.define_asset_job(
+    "completeness",
+    selection=dg.AssetSelection.assets("harvest_completeness"),
+    description="What a repository lists against what was harvested of it.",
     tags={"dagster-celery/queue": "marc21.parse"},
 )

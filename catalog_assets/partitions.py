@@ -23,6 +23,10 @@ LOADS = dg.MultiPartitionsDefinition({"source": dg.StaticPartitionsDefinition(so
 EXPORTS = dg.MultiPartitionsDefinition(
     {"collection": dg.StaticPartitionsDefinition(sorted(SETTINGS.collections) or ["none"]), "day": DAYS}
 )
+# Sources that are asked, and can be compared with what they list.
+ASKED = dg.StaticPartitionsDefinition(
+    sorted(name for name, source in SETTINGS.sources.items() if source.asked) or ["none"]
+)
 
 
 def load_of(context: dg.AssetExecutionContext) -> tuple[str, str]:

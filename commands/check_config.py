@@ -21,6 +21,7 @@ def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def check_config(arguments: argparse.Namespace) -> int:
     faults = []
+    settings = None
     try:
         settings = load_settings(arguments.config)
         print(
@@ -34,7 +35,10 @@ def check_config(arguments: argparse.Namespace) -> int:
     except (SettingsError, RulesError) as error:
         faults.append(str(error))
     try:
-        for name, state, what in read_environment().describe():
+        environment = read_environment()
+        if settings is not None:
+            environment.check_logins(settings)
+        for name, state, what in environment.describe():
             print(f"{name:32} {state:8} {what}")
     except SettingsError as error:
         faults.append(str(error))

@@ -28,6 +28,8 @@ def expected_loads(settings: Settings) -> dict[Expected, str]:
     """Load → the shape of its drop (names, sizes, times): the same shape means that nothing came since."""
     shapes: dict[Expected, list[str]] = {}
     for each in list_drops(settings):
+        if not each.day:  # no day in its name: it is not loaded, and the sensor says so
+            continue
         load = Expected("catalog", "catalogue_load", f"{each.day}|{each.source}")
         shapes.setdefault(load, []).append(f"{each.name}:{each.size}:{each.changed_ns}")
     exports = MuseumExports(settings)

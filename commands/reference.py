@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from holdfast.environment import VARIABLES
+from holdfast.environment import LOGINS, VARIABLES
 from holdfast.glossary import COLUMNS, PAGES
 from holdfast.marc.faults import FAULTS
 from holdfast.marc.validation.issues import KINDS
@@ -85,7 +85,10 @@ def _settings() -> str:
             out += _nested(f"{table}.{name}", each)
     out += ["## Environment variables", "", "Addresses and secrets come from here and from nowhere else.", ""]
     out.append(
-        _table(("name", "what", "secret"), [(f"`{v.name}`", v.what, "yes" if v.secret else "") for v in VARIABLES])
+        _table(
+            ("name", "what", "secret"),
+            [(f"`{v.name}`", v.what, "yes" if v.secret else "") for v in (*VARIABLES, *LOGINS)],
+        )
     )
     return "\n".join(out)
 

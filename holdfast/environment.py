@@ -8,12 +8,13 @@ from __future__ import annotations
 import base64
 import difflib
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from holdfast.settings import SettingsError
+from holdfast.settings import Settings, SettingsError
 
 
 class Variable(NamedTuple):
@@ -54,18 +55,64 @@ VARIABLES = (
     Variable("HOLDFAST_DAGSTER_LOGS", "folder of the runs' output; set likewise", False),
 )
 
+# A login a source or collection of holdfast.toml, by its name in capitals.
+LOGINS = (
+    Variable("HOLDFAST_SOURCE_<NAME>_USER", "user at the source's server; of S3 the access key's id", False),
+    Variable("HOLDFAST_SOURCE_<NAME>_PASSWORD", "password there; of S3 the secret key; with _KEY its passphrase", True),
+    Variable("HOLDFAST_SOURCE_<NAME>_KEY", "SFTP: the private key, or the path of its file", True),
+    Variable("HOLDFAST_COLLECTION_<NAME>_USER", "user at the collection's OAI-PMH repository", False),
+    Variable("HOLDFAST_COLLECTION_<NAME>_PASSWORD", "password there", True),
+)
+_LOGIN = re.compile(
+    r"HOLDFAST_(?:SOURCE_([A-Z][A-Z0-9_]*)_(?:USER|PASSWORD|KEY)|COLLECTION_([A-Z][A-Z0-9_]*)_(?:USER|PASSWORD))"
+)
+
 # Read by the tests and the benchmarks alone; a shell that has it is no mistake.
 _OTHERS = {"HOLDFAST_TEST_DATA"}
+
+
+@dataclass(frozen=True)
+class Login:
+    """How to come in at a source's server; empty where nothing is set."""
+
+    user: str = ""
+    password: str = field(default="", repr=False)
+    key: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
 class Environment:
     """The variables as found; empty where not set."""
 
-    values: Mapping[str, str]
+    values: Mapping[str, str] = field(repr=False)
 
     def get(self, name: str) -> str:
         return self.values.get(name, "")
+
+    def login(self, table: str, name: str) -> Login:
+        """Of a source ('SOURCE') or collection ('COLLECTION')."""
+        prefix = f"HOLDFAST_{table}_{name.upper()}_"
+        return Login(self.get(prefix + "USER"), self.get(prefix + "PASSWORD"), self.get(prefix + "KEY"))
+
+    def check_logins(self, settings: Settings) -> None:
+        """Every login belongs to a source or collection that is asked somewhere.
+
+        Raises:
+            SettingsError: a variable names none.
+        """
+        faults = []
+        for name in sorted(self.values):
+            if found := _LOGIN.fullmatch(name):
+                table, names = (
+                    ("sources", [n for n, each in settings.sources.items() if each.url])
+                    if found[1]
+                    else ("collections", [n for n, each in settings.collections.items() if each.url])
+                )
+                if (found[1] or found[2]).lower() not in names:
+                    allowed = ", ".join(n.upper() for n in names) or "none: no table has a url"
+                    faults.append(f"{name}: no such table with a url in {table} of holdfast.toml (allowed: {allowed})")
+        if faults:
+            raise SettingsError("\n".join(faults))
 
     def need(self, name: str) -> str:
         """Value of `name`.
@@ -81,7 +128,11 @@ class Environment:
 
     def describe(self) -> list[tuple[str, str, str]]:
         """Rows (name, 'set' or 'not set', what it is); never a value."""
-        return [(v.name, "set" if self.get(v.name) else "not set", v.what) for v in VARIABLES]
+        rows = [(v.name, "set" if self.get(v.name) else "not set", v.what) for v in VARIABLES]
+        logins = sorted(name for name in self.values if _LOGIN.fullmatch(name))
+        return rows + [
+            (name, "set" if self.get(name) else "not set", "login of a source or collection") for name in logins
+        ]
 
 
 def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
@@ -92,6 +143,7 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
     """
     environ = os.environ if environ is None else environ
     values = {v.name: environ.get(v.name, "") for v in VARIABLES}
+    values |= {name: value for name, value in environ.items() if _LOGIN.fullmatch(name)}
     known = values.keys() | _OTHERS
     faults = [_unknown(name) for name in sorted(environ) if name.startswith("HOLDFAST_") and name not in known]
     for variable in VARIABLES:

@@ -17,6 +17,19 @@ COLUMNS: dict[str, str] = {
     "fault": "why the record can't be read (docs/reference/faults.md); empty: it is readable",
     "fault_byte": "offset in the file of the byte that shows the fault",
     "fault_detail": "what was found there",
+    # What a repository lists, and what was harvested of it.
+    "identifier": "of the record at its source: OAI identifier, or SRU record identifier",
+    "source_datestamp": "when the source last changed it, as the source says; empty: the source does not list it",
+    "held_datestamp": "the source's datestamp of what was harvested; empty: it was not",
+    "source_deleted": "whether the source lists it as deleted",
+    "held_deleted": "whether it was harvested as deleted",
+    "window": "the UTC day in which the source has it now",
+    "datestamp": "when the source last changed it, as the source says",
+    "deleted": "whether it came as deleted",
+    "record_sha256": "hex, of identifier, datestamp, status and the record's XML",
+    "stub": "001 and 003 (without 003 also 245) as MARCXML: by them a later deletion finds the record",
+    "day": "the window: a UTC day",
+    "harvested_at": "when the fetch of its window began",
     # Who it is.
     "correlation_id": "UUIDv5 of source, window, record number and fingerprint: the same in every retry, log line and request",
     "fingerprint": "SHA-256 of control number and date of last change (005, else the content)",
@@ -69,7 +82,8 @@ COLUMNS: dict[str, str] = {
     # Matching, plan and commit.
     "verdict": "of a record: new, update, unchanged, duplicate, collision, stopped (by an issue), or seen (written by "
     "an earlier run); "
-    "of a heading: linked, linked_by_reference, ambiguous, deprecated or unlinked",
+    "of a heading: linked, linked_by_reference, ambiguous, deprecated or unlinked; of a comparison with the source: held, missing, "
+    "backdated, stale or silently_deleted",
     "matched_by": "kind of the key that decided: control_number, ocn, isbn, issn, lccn or title (with author and year)",
     "evidence": "the key that decided, with its value",
     "agreed": "keys that both sides have and that agree",
@@ -92,9 +106,6 @@ COLUMNS: dict[str, str] = {
     "authority_file": "name of the authority file in holdfast.toml",
     "established": "008/09: the 1XX may be used as a heading; else the record refers elsewhere or is a subdivision",
     "kind": "personal name, topic, place …, by the tag of the 1XX",
-    "tag": "of the field",
-    "field": "place of the field in the record, from 0",
-    "occurrence": "which one of the record's fields with that tag, from 1",
     "thesaurus": "names, or the thesaurus of a subject heading (second indicator and $2; of an authority 008/11 or 040 $f)",
     "as_name": "008/14: may stand in a 1XX, 7XX or 8XX",
     "as_subject": "008/15: may stand in a 6XX",

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import datetime as dt
 import difflib
+import fnmatch
 import os
 import re
 import tomllib
 import zoneinfo
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from holdfast.harvest.rhythm import parse_rhythm
 from holdfast.marc.validation.issues import KINDS
 from holdfast.marc.validation.local import LocalRule
 from holdfast.museum.elements import ELEMENTS
@@ -46,6 +49,42 @@ def _check_field_spec(value: str) -> str:
     return value
 
 
+def _check_rhythm(value: str) -> str:
+    parse_rhythm(value)
+    return value
+
+
+def _check_address(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.username or parts.password:
+        raise ValueError("must hold no user and no password: these are environment variables (docs/how-to/harvest.md)")
+    if parts.scheme and not parts.netloc:
+        raise ValueError("must name a host (of S3: the bucket), as sftp://files.vendor.example/marc")
+    return value
+
+
+def _check_file_day(value: str) -> str:
+    try:
+        groups = re.compile(value).groupindex
+    except re.error as error:
+        raise ValueError(f"must be a regular expression; {error}") from error
+    if value and "day" not in groups and not {"year", "month", "date"} <= set(groups):
+        raise ValueError(
+            "must have a group (?P<day>…) that matches YYYYMMDD, YYMMDD or YYYY-MM-DD, or the groups year, month and date"
+        )
+    return value
+
+
+def _check_number_pattern(value: str) -> str:
+    try:
+        groups = re.compile(value).groupindex
+    except re.error as error:
+        raise ValueError(f"must be a regular expression; {error}") from error
+    if "number" not in groups:
+        raise ValueError("must have a group (?P<number>…): the control number in an OAI identifier")
+    return value
+
+
 def _check_name(value: str) -> str:
     # Names become partition keys and folders: '|' and '/' would make them ambiguous.
     if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", value):
@@ -57,6 +96,10 @@ Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 FieldSpec = Annotated[str, AfterValidator(_check_field_spec)]
 Name = Annotated[str, AfterValidator(_check_name)]
+Address = Annotated[str, AfterValidator(_check_address)]
+Rhythm = Annotated[str, AfterValidator(_check_rhythm)]
+FileDay = Annotated[str, AfterValidator(_check_file_day)]
+NumberPattern = Annotated[str, AfterValidator(_check_number_pattern)]
 MatchKey = Literal["control_number", "ocn", "isbn", "issn", "lccn", "title"]
 
 
@@ -104,6 +147,12 @@ class Limits(_Table):
     page_bytes: int = Field(default=2_000_000_000, ge=1_000_000, description="bytes of one page")
     manifest_bytes: int = Field(default=16_000_000, ge=1_000, description="bytes of a manifest")
     xml_record_bytes: int = Field(default=16_000_000, ge=10_000, description="bytes of one record in an XML export")
+    answer_bytes: int = Field(
+        default=64_000_000, ge=100_000, description="bytes of one answer of an OAI-PMH or SRU service"
+    )
+    hashing_seconds: float = Field(
+        default=10, gt=0, le=40, description="that one tick of the drop sensor hashes new files; the next goes on"
+    )
 
 
 class Ils(_Table):
@@ -117,19 +166,78 @@ class Ils(_Table):
     )
 
 
+# What a `files` source may be fetched from; without an address it is a folder below paths.drops.
+DROP_SCHEMES = ("sftp", "ftp", "ftps", "s3")
+
+
 class Source(_Table):
-    """A vendor, consortium or department that sends MARC."""
+    """A vendor, consortium or department that sends MARC, or a repository that is asked for it."""
 
     title: str = Field(default="", description="shown to people")
+    kind: Literal["files", "oai-pmh", "sru"] = Field(
+        default="files", description="how records come: as files, or by asking a repository"
+    )
+    url: Address = Field(
+        default="",
+        description="sftp://, ftp://, ftps:// or s3:// folder of the files (empty: DROPS/NAME), or the address of an "
+        "OAI-PMH or SRU service; user and password are HOLDFAST_SOURCE_NAME_*",
+    )
     pattern: str = Field(default="*.mrc", description="names of the files in the drop folder that count")
+    file_day: FileDay = Field(
+        default="",
+        description="regular expression that finds the day in a file's name, in a group `day`; empty: the day of the "
+        "file's last change",
+    )
     still_seconds: float = Field(
         default=3, ge=0, description="a drop is complete once nothing in it changed for so long"
     )
+    delay_seconds: float = Field(
+        default=0, ge=0, description="and it is loaded once so long has passed since: time for a vendor to correct it"
+    )
+    poll_seconds: int = Field(default=300, ge=5, le=86_400, description="how often a remote folder is looked into")
+    known_hosts: Path | None = Field(
+        default=None, description="file of SSH host keys, needed for sftp://; a host that is not in it is refused"
+    )
+    endpoint: Address = Field(default="", description="of an S3 service that is not AWS: https://host:port")
+    rhythm: Rhythm = Field(
+        default="",
+        description="when drops are expected: daily, weekly mon, monthly 15 or every 3 days; empty: nobody misses them",
+    )
+    grace_hours: float = Field(
+        default=12, ge=0, description="after the end of a due day before its drop counts as missed"
+    )
+    metadata_prefix: str = Field(
+        default="marc21", min_length=1, description="OAI-PMH: format that is asked for, MARCXML by whatever name"
+    )
+    set_spec: str = Field(default="", description="OAI-PMH: set that is asked for; empty: all")
+    harvest_from: dt.date | None = Field(
+        default=None, description="OAI-PMH and SRU: first day that is harvested; default: partitions.first_day"
+    )
+    number_pattern: NumberPattern = Field(
+        default=r"(?P<number>[^:/]+)$",
+        description="OAI-PMH: finds the control number in the identifier of a deleted record that never was here alive",
+    )
+    number_org: str = Field(default="", description="OAI-PMH: 003 of such a record")
+    query: str = Field(
+        default="",
+        description="SRU: CQL; {day} (or {day:%Y%m%d}) stands for the day that is harvested, as rec.changeDate = {day}",
+    )
+    all_query: str = Field(
+        default="",
+        description="SRU: CQL of all records, for the comparison; empty: `query` if it names no day, else none is made",
+    )
+    record_schema: str = Field(default="marcxml", min_length=1, description="SRU: recordSchema that is asked for")
+    page_records: int = Field(default=100, ge=1, le=10_000, description="SRU: records in one answer")
+    timeout_seconds: float = Field(default=60, gt=0, description="remote sources: for one answer")
+    retries: int = Field(default=5, ge=0, le=20, description="remote sources: after a broken connection or a 503")
     match: tuple[MatchKey, ...] = Field(
         default=("control_number", "ocn", "isbn", "issn", "lccn"),
         description="keys tried, in this order; `title` (title, author and year together) is weaker and may stand last",
     )
     schedule: Cron = Field(default="0 2 * * *", description="cron of the nightly load of the day before")
+    completeness: Cron = Field(
+        default="0 6 * * 0", description="OAI-PMH and SRU: cron of the comparison with all that the source has"
+    )
     protected: tuple[FieldSpec, ...] = Field(
         default=("59X", "9XX"),
         description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
@@ -143,6 +251,47 @@ class Source(_Table):
         "issues are reported and stop nothing",
     )
     suppress_deleted: bool = Field(default=True, description="leader/05 d: suppressed, never deleted by a load")
+
+    @property
+    def asked(self) -> bool:
+        """Whether records come by asking a repository, window by window."""
+        return self.kind != "files"
+
+    @property
+    def remote_files(self) -> bool:
+        return self.kind == "files" and bool(self.url)
+
+    @model_validator(mode="after")
+    def _address_fits_kind(self) -> Source:
+        scheme = urlsplit(self.url).scheme
+        allowed = ("http", "https") if self.asked else DROP_SCHEMES
+        if (self.asked or self.url) and scheme not in allowed:
+            names = " or ".join(f"{name}://" for name in allowed)
+            raise ValueError(
+                f"url: found {self.url!r}; a source of kind {self.kind} has an address that starts with {names}"
+            )
+        if scheme == "sftp" and self.known_hosts is None:
+            raise ValueError(
+                "known_hosts: missing; an sftp:// source needs the file of its host's key (ssh-keyscan makes it)"
+            )
+        if self.kind == "sru" and not self.query:
+            raise ValueError("query: missing; an SRU source needs a CQL query, as rec.changeDate = {day}")
+        try:
+            self.query_of(dt.date(2026, 1, 31))
+        except (KeyError, IndexError, ValueError, AttributeError) as error:
+            raise ValueError(
+                f"query: {error}: the only placeholder is {{day}}, as {{day}} or {{day:%Y%m%d}}"
+            ) from error
+        return self
+
+    def query_of(self, day: dt.date) -> str:
+        """The CQL of the day's window."""
+        return self.query.format(day=day)
+
+    @property
+    def by_day(self) -> bool:
+        """Whether the repository can be asked for one day."""
+        return self.kind == "oai-pmh" or (self.kind == "sru" and "{day" in self.query)
 
     @model_validator(mode="after")
     def _match_is_in_order(self) -> Source:
@@ -216,7 +365,19 @@ class Collection(_Table):
     """A museum collection that is exported from its collection management system."""
 
     title: str = Field(default="", description="shown to people")
-    format: Literal["csv", "lido"] = Field(description="csv or lido (XML)")
+    format: Literal["csv", "lido", "oai_dc"] = Field(description="csv, lido (XML) or oai_dc (XML, as OAI-PMH gives it)")
+    kind: Literal["files", "oai-pmh"] = Field(
+        default="files", description="how objects come: as files, or by asking a repository"
+    )
+    url: Address = Field(
+        default="", description="OAI-PMH: address of the repository; user and password are HOLDFAST_COLLECTION_NAME_*"
+    )
+    metadata_prefix: str = Field(
+        default="", description="OAI-PMH: format that is asked for; default: the collection's format"
+    )
+    set_spec: str = Field(default="", description="OAI-PMH: set that is asked for; empty: all")
+    timeout_seconds: float = Field(default=60, gt=0, description="OAI-PMH: for one answer")
+    retries: int = Field(default=5, ge=0, le=20, description="OAI-PMH: after a broken connection or a 503")
     pattern: str = Field(default="*", description="names of the files in the export folder that count")
     encoding: Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"] = Field(default="utf-8-sig", description="of a csv")
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="of a csv")
@@ -228,7 +389,11 @@ class Collection(_Table):
     required: tuple[str, ...] = Field(
         default=("identifier", "title"), description="elements that no object may be without"
     )
-    full: bool = Field(default=True, description="each export holds every object: those that are missing are withdrawn")
+    full: bool = Field(
+        default=True,
+        description="each export holds every object: those that are missing are withdrawn; OAI-PMH: the whole set is "
+        "harvested each time, else the day's window",
+    )
     withdraw_share: float = Field(
         default=0.2, ge=0, le=1, description="share of the public objects that one export may withdraw"
     )
@@ -244,6 +409,18 @@ class Collection(_Table):
                 near = difflib.get_close_matches(element, ELEMENTS, n=1)
                 hint = f"; did you mean '{near[0]}'?" if near else ""
                 raise ValueError(f"{element}: no such element (allowed: {', '.join(ELEMENTS)}){hint}")
+        return self
+
+    @model_validator(mode="after")
+    def _harvest_has_address(self) -> Collection:
+        if self.kind == "oai-pmh" and urlsplit(self.url).scheme not in ("http", "https"):
+            raise ValueError(f"url: found {self.url!r}; a collection of kind oai-pmh has an address, https://…")
+        if self.kind == "oai-pmh" and self.format == "csv":
+            raise ValueError("format: found 'csv'; a collection of kind oai-pmh is lido or oai_dc")
+        if self.kind == "oai-pmh" and not fnmatch.fnmatchcase("oai-pmh-2026-01-31.xml", self.pattern):
+            raise ValueError(
+                f"pattern: found {self.pattern!r}; harvests are files as oai-pmh-2026-01-31.xml, leave it away"
+            )
         return self
 
     @model_validator(mode="after")
@@ -402,7 +579,9 @@ def _line(error: Any) -> str:
     if isinstance(found, dict):
         # A rule over the whole file names its keys itself.
         return f"{key}: {message}" if location else message
-    return f"{key}: found {found!r}; {message[:1].lower()}{message[1:]}"
+    # A password that was put into an address is not repeated.
+    shown = re.sub(r"://[^/\s]*@", "://…@", found) if isinstance(found, str) else found
+    return f"{key}: found {shown!r}; {message[:1].lower()}{message[1:]}"
 
 
 def parse_settings(text: str, *, root: Path = Path(), name: str = "holdfast.toml") -> Settings:

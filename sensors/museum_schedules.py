@@ -22,18 +22,22 @@ def plan_night(day: dt.date, listing: Sequence[DroppedFile]) -> str:
 
 def build_museum_schedule(settings: Settings, collection: str) -> dg.ScheduleDefinition:
     """The collection's own, at its `schedule` in the library's time zone."""
-    exports = MuseumExports(settings)
+    exports, rules = MuseumExports(settings), settings.collections[collection]
+    harvested = rules.kind == "oai-pmh"  # no sensor looks after it: there is no file before the load
 
     @dg.schedule(
         name=f"museum_{collection}_nightly",
         job_name="museum_load",
         cron_schedule=settings.collections[collection].schedule,
         execution_timezone=settings.library.timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if harvested else dg.DefaultScheduleStatus.STOPPED,
         description=f"Loads the export of {settings.collections[collection].title or collection} of the day.",
     )
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         day = context.scheduled_execution_time.astimezone(exports.timezone).date()
-        reason = plan_night(day, exports.listing(collection))
+        if harvested and not rules.full:
+            day -= dt.timedelta(days=1)  # the last window that is over
+        reason = "" if harvested else plan_night(day, exports.listing(collection))
         if reason:
             return dg.SkipReason(reason)
         return run_request(collection, day.isoformat(), f"{collection}|{day}:nightly")

@@ -7,6 +7,7 @@ from catalog_assets.partitions import EXPORTS, export_of
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
 from resources.museum_exports.client import MuseumExports, ReceivedFile
+from resources.repositories.client import Repositories
 
 ASSET = "museum_export"
 COLUMNS: dict[str, tuple[pl.DataType, str]] = {
@@ -32,13 +33,18 @@ def received_files(lake: Lake, partition: str) -> list[ReceivedFile]:
     owners=["team:museum"],
     kinds={"file"},
     code_version="1",
-    description="Export files of the collection's system that were last changed on the partition's day, copied with "
+    description="Export files of the collection's system that were last changed on the partition's day (of a collection that "
+    "is harvested by OAI-PMH: the file that the harvest makes), copied with "
     "their SHA-256 and read back; a row a file. Stays complete when the drop folder is cleaned.",
 )
 def museum_export(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], museum_exports: dg.ResourceParam[MuseumExports]
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    museum_exports: dg.ResourceParam[MuseumExports],
+    repositories: dg.ResourceParam[Repositories],
 ) -> dg.MaterializeResult:
     collection, day = export_of(context)
+    harvested = repositories.harvest_export(museum_exports, collection, day)
     files = museum_exports.receive(collection, day, received_files(lake, context.partition_key))
     if not files:
         raise dg.Failure(
@@ -54,6 +60,7 @@ def museum_export(
             frame.height,
             COLUMNS,
             bytes=int(frame["bytes"].sum()),
+            **({"deleted_at_source": harvested.deleted} if harvested else {}),
             files=dg.MetadataValue.md("\n".join(f"- {each.name}: `{each.sha256}`" for each in files[:50])),
         )
     )

@@ -8,13 +8,16 @@ from holdfast.environment import read_environment
 from holdfast.marc.harvest import INDEX
 from holdfast.outcomes import Conservation
 from holdfast.privacy.masking import MaskingRules
+from resources.drop_sites.client import DropSites
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
 from resources.postgres.client import Postgres
 from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
+from resources.repositories.client import Repositories
 from resources.vault.client import Vault
 from resources.vault.harvest import harvest_window
+from resources.vault.metadata import harvest_metadata
 
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
 
@@ -37,14 +40,19 @@ def harvested_marc(
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[Postgres],
     vault: dg.ResourceParam[Vault],
+    drop_sites: dg.ResourceParam[DropSites],
+    repositories: dg.ResourceParam[Repositories],
 ) -> dg.MaterializeResult:
     source, day = load_of(context)
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
-    got = harvest_window(SETTINGS, lake, postgres, vault, source, day, RULES, salt, context.run.run_id)
+    got = harvest_window(
+        SETTINGS, lake, postgres, vault, source, day, RULES, salt, context.run.run_id, drop_sites, repositories
+    )
     return dg.MaterializeResult(
         metadata=table_metadata(
             got.records, INDEX, drops=got.drops, files=got.files, bytes=got.bytes, quarantined=got.rejected
         )
+        | harvest_metadata(got)
         | quarantine_metadata(Quarantine(postgres, "catalogue"), context.partition_key),
         check_results=[
             conservation_result(

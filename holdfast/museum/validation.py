@@ -20,6 +20,7 @@ from holdfast.museum.dublin_core import DublinCore
 from holdfast.museum.identities import Identities, Seen, open_identities
 from holdfast.museum.lido_crosswalk import lido_to_dublin_core
 from holdfast.museum.lido_export import read_lido_file
+from holdfast.museum.oai_dc_export import oai_dc_to_dublin_core, read_oai_dc_file
 from holdfast.museum.objects import Origin, frame_of, object_row
 from holdfast.outcomes import Rejection
 from holdfast.settings import Collection
@@ -74,22 +75,39 @@ def validate_export(
 ) -> Iterator[Batch]:
     """Batches of BATCH_OBJECTS at most; one at least, so that an export without objects has columns.
 
-    Codes beside those of `csv_export` and `lido_export`: `object.<element>` (missing or wrong; as `object.title`) and
+    Codes beside those of `csv_export`, `lido_export` and `oai_dc_export`: `object.<element>` (missing or wrong; as `object.title`) and
     `object.conflict` (an identifier that came before with other content).
     """
     with open_identities() as identities:
         collected = _Collected(name, identities)
         for file in files:
-            rows = (
-                _read_csv(file, collection)
-                if collection.format == "csv"
-                else _read_lido(file, collection, record_bytes)
-            )
-            for each in rows:
+            for each in _read(file, collection, record_bytes):
                 collected.take(each)
                 if collected.came_in >= BATCH_OBJECTS:
                     yield collected.batch()
         yield collected.batch()
+
+
+def _read(file: ExportFile, collection: Collection, record_bytes: int) -> Iterator[_Read]:
+    if collection.format == "csv":
+        return _read_csv(file, collection)
+    return (_read_lido if collection.format == "lido" else _read_oai_dc)(file, collection, record_bytes)
+
+
+def _read_oai_dc(file: ExportFile, collection: Collection, record_bytes: int) -> Iterator[_Read]:
+    for each in read_oai_dc_file(file.path, record_bytes=record_bytes, name=file.name):
+        if isinstance(each, Rejection):
+            yield _Rejected(each)
+            continue
+        origin = Origin(file.name, each.number, f"object {each.number} line {each.line}")
+        try:
+            record = oai_dc_to_dublin_core(each)
+        except ValidationError as error:
+            own = each.values.get("identifier", [])
+            identifier = each.oai_identifier or (own[0].strip() if own else "")
+            yield _Rejected(_wrong(error, f"{file.name} {origin.place}"), identifier or None)
+        else:
+            yield _require(record, collection, origin) or (record, origin)
 
 
 def _read_csv(file: ExportFile, collection: Collection) -> Iterator[_Read]:

@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import polars as pl
 
@@ -126,6 +126,19 @@ class Lake:
 
     def exists(self, asset: str, partition: str = "") -> bool:
         return self._current(self._folder(asset, partition)) is not None
+
+    def has(self, asset: str, partition: str, table: str) -> bool:
+        """Whether the partition is there and has that table."""
+        current = self._current(self._folder(asset, partition))
+        rows = current["rows"] if current else None
+        return isinstance(rows, dict) and table in rows
+
+    def partitions(self, asset: str) -> list[str]:
+        """Partitions of the asset that are there, sorted."""
+        folder = self.root / asset
+        names = (each.name for each in folder.iterdir() if each.is_dir()) if folder.is_dir() else iter(())
+        keys = ("" if name == "_" else unquote(name) for name in names)
+        return sorted(key for key in keys if self.exists(asset, key))
 
     def version(self, asset: str, partition: str = "") -> str:
         """Name of the version that readers see; changes with each materialization."""

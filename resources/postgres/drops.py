@@ -67,3 +67,30 @@ class Drops:
                 "UPDATE drops SET records = %s WHERE source = %s AND day = %s AND sha256 = %s",
                 [records, source, day, sha256],
             )
+
+    def was_fetched(self, source: str, day: dt.date, name: str, state: str) -> bool:
+        """Whether the file of a vendor's server was fetched as it is now."""
+        return (name, state) in self.fetched_of(source, day)
+
+    def fetched_of(self, source: str, day: dt.date) -> set[tuple[str, str]]:
+        """(name, state) of the files fetched for the window."""
+        with self._postgres.transaction() as connection:
+            rows = connection.execute(
+                "SELECT name, state FROM fetched_files WHERE source = %s AND day = %s", [source, day]
+            )
+            return {(row["name"], row["state"]) for row in rows}
+
+    def fetched(self, source: str, day: dt.date, name: str, state: str, sha256: str, length: int) -> None:
+        with self._postgres.transaction() as connection:
+            connection.execute(
+                "INSERT INTO fetched_files (source, day, name, state, sha256, bytes) VALUES (%s, %s, %s, %s, %s, %s) "
+                "ON CONFLICT DO NOTHING",
+                [source, day, name, state, sha256, length],
+            )
+
+    def days(self, source: str) -> set[dt.date]:
+        """Days of which a drop came."""
+        with self._postgres.transaction() as connection:
+            return {
+                row["day"] for row in connection.execute("SELECT DISTINCT day FROM drops WHERE source = %s", [source])
+            }

@@ -36,6 +36,7 @@ QUEUE_OF = {
     "authority_load": "marc21.parse",
     "authority_linking": "marc21.parse",
     "authority_what_if_report": "marc21.parse",
+    "completeness": "marc21.parse",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",
 }

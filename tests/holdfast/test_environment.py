@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from holdfast.environment import VARIABLES, read_environment
-from holdfast.settings import SettingsError
+from holdfast.settings import SettingsError, parse_settings
 
 KEY = base64.b64encode(b"k" * 32).decode()
 
@@ -90,3 +90,40 @@ def test_a_description_says_which_are_set_and_no_value() -> None:
     assert [row[0] for row in rows] == [variable.name for variable in VARIABLES]
     assert {row[0] for row in rows if row[1] == "set"} == {"HOLDFAST_VAULT_KEY"}
     assert KEY not in str(rows)
+
+
+# ---- logins of sources -----------------------------------------------------------------------------------------------------
+
+
+def test_a_login_is_a_source_s_own_and_never_shown() -> None:
+    environment = read_environment(
+        {
+            "HOLDFAST_SOURCE_MY_VENDOR_USER": "reader",
+            "HOLDFAST_SOURCE_MY_VENDOR_PASSWORD": "hidden-1",
+            "HOLDFAST_SOURCE_MY_VENDOR_KEY": "hidden-2",
+            "HOLDFAST_COLLECTION_PRINTS_PASSWORD": "hidden-3",
+        }
+    )
+    login = environment.login("SOURCE", "my_vendor")
+    assert (login.user, login.password, login.key) == ("reader", "hidden-1", "hidden-2")
+    assert environment.login("COLLECTION", "prints").password == "hidden-3"
+    assert environment.login("SOURCE", "other").user == ""
+    assert "hidden" not in f"{environment!r}{login!r}{environment.describe()}"
+
+
+@pytest.mark.parametrize("name", ["HOLDFAST_SOURCE_USER", "HOLDFAST_SOURCE_X_PASSWD", "HOLDFAST_COLLECTION_X_KEY"])
+def test_a_login_of_another_form_is_refused(name: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        read_environment({name: "x"})
+
+
+def test_a_login_belongs_to_a_table_with_an_address() -> None:
+    settings = parse_settings(
+        '[library]\nname="L"\n[sources.a]\nurl="ftp://h/x"\n[sources.b]\n[collections.c]\nformat="lido"\n'
+    )
+    read_environment({"HOLDFAST_SOURCE_A_USER": "x"}).check_logins(settings)
+    for name in ("HOLDFAST_SOURCE_B_USER", "HOLDFAST_SOURCE_AA_USER"):
+        with pytest.raises(SettingsError, match=rf"{name}: no such table.*allowed: A"):
+            read_environment({name: "x"}).check_logins(settings)
+    with pytest.raises(SettingsError, match="none: no table has a url"):
+        read_environment({"HOLDFAST_COLLECTION_C_USER": "x"}).check_logins(settings)

@@ -50,6 +50,40 @@ def test_the_least_file_has_every_default() -> None:
         (LEAST + 'match = ["author"]\n', "sources.ebooks.match.0", "found 'author'", "'control_number', 'ocn'"),
         (LEAST + 'match = ["title", "ocn"]\n', "sources.ebooks", "match", "title stands last"),
         (LEAST + 'match = ["ocn", "ocn"]\n', "sources.ebooks", "match", "named twice"),
+        (LEAST + 'kind = "oai"\n', "sources.ebooks.kind", "found 'oai'", "'files', 'oai-pmh' or 'sru'"),
+        (
+            LEAST + 'url = "http://h/x"\n',
+            "sources.ebooks",
+            "found 'http://h/x'",
+            "sftp:// or ftp:// or ftps:// or s3://",
+        ),
+        (LEAST + 'kind = "oai-pmh"\n', "sources.ebooks", "found ''", "http:// or https://"),
+        (
+            LEAST + 'url = "ftp://me:secret@h/x"\n',
+            "sources.ebooks.url",
+            "no user and no password",
+            "environment variables",
+        ),
+        (LEAST + 'url = "sftp://h/x"\n', "sources.ebooks", "known_hosts: missing", "ssh-keyscan"),
+        (LEAST + 'rhythm = "sometimes"\n', "sources.ebooks.rhythm", "found 'sometimes'", "weekly mon"),
+        (LEAST + "file_day = '(?P<d>x)'\n", "sources.ebooks.file_day", "found", "(?P<day>…)"),
+        (LEAST + "file_day = '('\n", "sources.ebooks.file_day", "found '('", "a regular expression"),
+        (LEAST + "number_pattern = 'x'\n", "sources.ebooks.number_pattern", "found 'x'", "(?P<number>…)"),
+        (LEAST + 'kind = "sru"\nurl = "https://h"\n', "sources.ebooks", "query: missing", "{day}"),
+        (LEAST + 'kind = "sru"\nurl = "https://h"\nquery = "x={d}"\n', "sources.ebooks", "query", "{day:%Y%m%d}"),
+        (LEAST + '[collections.c]\nformat = "lido"\nkind = "oai-pmh"\n', "collections.c", "found ''", "https://"),
+        (
+            LEAST + '[collections.c]\nformat = "csv"\nkind = "oai-pmh"\nurl = "https://h"\n',
+            "collections.c",
+            "found 'csv'",
+            "lido or oai_dc",
+        ),
+        (
+            LEAST + '[collections.c]\nformat = "lido"\nkind = "oai-pmh"\nurl = "https://h"\npattern = "*.csv"\n',
+            "collections.c",
+            "found '*.csv'",
+            "oai-pmh-2026-01-31.xml",
+        ),
         (LEAST + "still_seconds = -1\n", "sources.ebooks.still_seconds", "found -1", "greater than or equal to 0"),
         (LEAST + "[limits]\nblock_bytes = 1\n", "limits.block_bytes", "found 1", "greater than or equal to 100000"),
         (LEAST + '[ils]\nchunk_records = "many"\n', "ils.chunk_records", "found 'many'", "integer"),
@@ -161,3 +195,7 @@ def test_settings_cant_be_changed_in_passing() -> None:
     settings: Settings = parse_settings(LEAST)
     with pytest.raises(ValueError, match="frozen"):
         settings.library = settings.library  # type: ignore[misc]
+
+
+def test_a_password_in_an_address_is_not_repeated() -> None:
+    assert "secret" not in fault(LEAST + 'url = "ftp://me:secret@h/x"\n')

@@ -11,10 +11,23 @@ from typing import Any
 
 import dagster as dg
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from catalog_assets.definitions import build_defs
-from holdfast.settings import load_settings
-from sensors.marc_drop_sensor import Listed, Seen, Window, build_marc_drop_sensor, content_key, list_drops, plan_drops
+from holdfast.settings import load_settings, parse_settings
+from sensors.marc_drop_sensor import (
+    Hashing,
+    Listed,
+    Seen,
+    Window,
+    build_marc_drop_sensor,
+    content_key,
+    hash_on,
+    list_drops,
+    plan_drops,
+    wait_of,
+)
 
 STILL = {"ebooks": 3.0, "own": 3.0}
 SECOND = 10**9
@@ -124,6 +137,50 @@ def test_the_key_is_the_content_and_not_the_name(tmp_path: Path) -> None:
     assert content_key([a, b]) != content_key([a])
 
 
+@given(st.lists(st.binary(max_size=40), max_size=4), st.lists(st.integers(1, 5), max_size=60))
+def test_hashing_in_many_ticks_is_hashing_in_one(
+    tmp_path_factory: Any, contents: list[bytes], ticks: list[int]
+) -> None:
+    folder = tmp_path_factory.mktemp("hashed")
+    paths = [folder / str(number) for number in range(len(contents))]
+    for path, data in zip(paths, contents, strict=True):
+        path.write_bytes(data)
+    hashing, done = Hashing(), False
+    for chunks in [*ticks, 10**6]:
+        left = iter(range(chunks - 1))
+        hashing, done = hash_on(paths, hashing, lambda left=left: next(left, None) is not None, chunk=7)
+        if done:
+            break
+    assert done and hashing.state == hash_on(paths, Hashing(), lambda: True, chunk=7)[0].state
+
+
+def test_two_files_are_not_the_one_that_they_make_together(tmp_path: Path) -> None:
+    a, b, both = put(tmp_path / "a", b"1"), put(tmp_path / "b", b"2"), put(tmp_path / "c", b"12")
+    assert content_key([a, b]) != content_key([both])
+
+
+def test_a_source_with_an_address_has_no_folder_here_and_a_day_in_the_name_counts(tmp_path: Path) -> None:
+    settings = parse_settings(
+        '[library]\nname = "L"\n[sources.ebooks]\nfile_day = "_(?P<day>[0-9]{8})"\n'
+        '[sources.away]\nurl = "ftp://h/x"\n[sources.asked]\nkind = "oai-pmh"\nurl = "http://h/"\n',
+        root=tmp_path,
+    )
+    for name in settings.sources:
+        (settings.drops / name).mkdir(parents=True)
+        put(settings.drops / name / "x_20260228.mrc")
+    put(settings.drops / "ebooks" / "y.mrc")
+    assert [(each.source, each.day) for each in list_drops(settings)] == [("ebooks", "2026-02-28"), ("ebooks", "")]
+    _, waiting = plan_drops({}, list_drops(settings), time.time_ns(), {"ebooks": 3.0})
+    assert "ebooks: file_day finds no day in the name, so these will not be loaded: y.mrc" in waiting
+
+
+def test_a_delay_holds_a_drop_longer_than_its_stillness() -> None:
+    sources = parse_settings(
+        '[library]\nname = "L"\n[sources.a]\ndelay_seconds = 60\n[sources.b]\nstill_seconds = 90\n'
+    ).sources
+    assert [wait_of(each) for each in sources.values()] == [60, 90]
+
+
 # ---- through Dagster ------------------------------------------------------------------------------------------------------
 
 
@@ -172,6 +229,39 @@ def test_a_drop_runs_once_and_a_corrected_one_again(folder: Path, tick: Ticks) -
     tick()
     (touched,), _ = tick()
     assert touched.run_key == again.run_key
+
+
+@pytest.mark.dagster
+def test_a_large_drop_is_hashed_over_several_ticks_and_asked_for_once(
+    folder: Path, tick: Ticks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder / "a.mrc", b"x" * (20 << 20))
+    clock = iter(range(0, 10**6, 100))  # each look at it is 100 seconds later: a chunk a tick
+    tick._sensor = build_marc_drop_sensor(load_settings(), clock=lambda: next(clock))
+    tick()
+    said = []
+    for _ in range(8):
+        requests, why = tick()
+        said.append(len(requests))
+        if not requests and sum(said) == 0:
+            assert "hashing, 0 of 1 files done" in why
+    assert said.count(1) == 1 and said.index(1) == 3
+    monkeypatch.undo()
+
+
+@pytest.mark.dagster
+def test_the_cursor_of_a_version_that_hashed_in_one_go_is_understood(folder: Path, tick: Ticks) -> None:
+    day = dt.datetime.fromtimestamp(time.time() - 100, dt.UTC).date().isoformat()
+    path = put(folder / "a.mrc")
+    tick()
+    tick()
+    state = json.loads(tick._cursor or "")
+    (key,) = state["keys"]
+    assert key == f"{day}|ebooks"
+    state["keys"][key] = [state["keys"][key][0], "0" * 64]
+    tick._cursor = json.dumps(state)
+    assert tick() == ([], "1 files, nothing new")
+    assert path.exists()
 
 
 @pytest.mark.dagster

@@ -17,11 +17,13 @@ from catalog_assets.definitions import build_defs
 from catalog_assets.museum.museum_export import museum_export
 from catalog_assets.museum.museum_index import museum_index
 from catalog_assets.museum.museum_objects import museum_objects
+from holdfast.environment import read_environment
 from holdfast.settings import Settings, parse_settings
 from resources.lake.client import Lake
 from resources.museum_exports.client import MuseumExports
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
+from resources.repositories.client import Repositories
 from resources.search.client import Search
 from sensors.museum_export_sensor import run_request
 from tests.holdfast.museum.lido_samples import record, wrap
@@ -63,6 +65,7 @@ class Museum:
         self.resources: dict[str, object] = {
             "lake": self.lake,
             "museum_exports": self.exports,
+            "repositories": Repositories(self.settings, read_environment),
             "postgres": postgres,
             "search": self.search,
         }

@@ -22,13 +22,16 @@ from catalog_assets.museum.museum_objects import museum_objects
 from holdfast.settings import parse_settings
 from resources.lake.client import Lake
 from resources.museum_exports.client import MuseumExports
+from resources.repositories.client import Repositories
+from holdfast.environment import read_environment
 from resources.postgres.client import Postgres
 from resources.search.client import Search
 
 settings = parse_settings(Path(sys.argv[1]).read_text(), root=Path(sys.argv[1]).parent)
 exports, postgres = MuseumExports(settings), Postgres(sys.argv[2])
 resources = {
-    "lake": Lake(settings.var / "lake"), "museum_exports": exports, "postgres": postgres, "search": Search(postgres)
+    "lake": Lake(settings.var / "lake"), "museum_exports": exports, "postgres": postgres, "search": Search(postgres),
+    "repositories": Repositories(settings, read_environment),
 }
 for day in sorted({file.day for file in exports.listing("prints")}):
     with dg.DagsterInstance.ephemeral() as instance:

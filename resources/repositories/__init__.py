@@ -1,0 +1,1 @@
+"""OAI-PMH repositories and SRU servers as sources of windows."""
