@@ -23,7 +23,8 @@ FAULTS: dict[str, Fault] = {
     ),
     "marc.not_marc": Fault(
         "ISO 2709 §4.3: a record starts with a leader of 24 characters, its length in the first five",
-        "check that the file is binary MARC (ISO 2709), not MARCXML, text or an archive; export it again as .mrc",
+        "check that the file is binary MARC (ISO 2709), or else MARCXML, MARC-in-JSON or BIBFRAME, and not text or a table; "
+        "export it again as .mrc",
     ),
     "marc.truncated": Fault(
         "ISO 2709 §4.4: a record ends with the record terminator 0x1D",

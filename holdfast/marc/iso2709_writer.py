@@ -8,6 +8,7 @@ Sources: ISO 2709:2008; MARC 21 Specifications for Record Structure, Character S
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -43,7 +44,7 @@ class Made(NamedTuple):
 
     def each(self) -> list[bytes]:
         ends = np.cumsum([0, *self.lengths]).tolist()
-        return [self.data[a:b] for a, b in zip(ends[:-1], ends[1:], strict=True)]
+        return [self.data[a:b] for a, b in pairwise(ends)]
 
 
 def refusal(rows: pl.DataFrame, rule: str, detail: pl.Expr, hint: str) -> pl.DataFrame:
@@ -194,7 +195,8 @@ def _assemble(
             (pl.col("bytes").sum() + 1).cast(pl.Int64).alias("bytes"),
         )
         .with_columns(
-            start=pl.col("bytes").cum_sum().over("record") - pl.col("bytes"), piece=pl.concat_str("piece", pl.lit("\x1e"))
+            start=pl.col("bytes").cum_sum().over("record") - pl.col("bytes"),
+            piece=pl.concat_str("piece", pl.lit("\x1e")),
         )
     )
     refused.append(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from holdfast.marc.marc8 import _DECODE, _ENCODE, decode_marc8
+from holdfast.marc.marc8 import _DECODE, _ENCODE
 
 _ASCII, _ANSEL, _EACC = 0x42, 0x45, 0x31
 # Basic before extended, and what is one byte before what is three.

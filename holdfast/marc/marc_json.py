@@ -81,7 +81,7 @@ def read_objects(content: Content, block_bytes: int) -> Iterator[Objects]:
     the last block has what is left."""
     held, offset = content.read(3), 0
     if held == codecs.BOM_UTF8:
-        held, offset = b"", 3
+        held = b"   "  # as long as the mark, so that places stay
     lines = False
     first = True
     while True:
@@ -169,7 +169,9 @@ def _record(data: bytes, offset: int) -> tuple[Found, list[tuple[Any, ...]]]:
         whole = orjson.loads(data)
     except orjson.JSONDecodeError as error:
         place = offset + len(data.decode("utf-8", "replace")[: error.pos].encode("utf-8", "replace"))
-        return Found(offset, data, fault="marc.json", fault_byte=min(place, offset + len(data)), fault_detail=error.msg), []
+        return Found(
+            offset, data, fault="marc.json", fault_byte=min(place, offset + len(data)), fault_detail=error.msg
+        ), []
     try:
         leader, rows = _rows(whole)
     except _StructureError as error:
@@ -215,15 +217,19 @@ def _subfields(number: int, tag: str, content: Any) -> list[tuple[Any, ...]]:
         for code, value in each.items() if isinstance(each, dict) else [("", None)]:
             if not isinstance(value, str):
                 raise _StructureError("marc.json_structure", f"field {tag} has a subfield that is no code with a text")
-            if (len(code) != 1 or not "!" <= code <= "~") and (code or value):
-                raise _StructureError("marc.subfield_code", f"field {tag} has a code of {len(code)} characters, or not ASCII")
+            if (len(code) != 1 or not " " <= code <= "~") and (code or value):
+                raise _StructureError(
+                    "marc.subfield_code", f"field {tag} has a code of {len(code)} characters, or not ASCII"
+                )
             rows.append((number, tag, ind1, ind2, code, _value(value, tag)))
     return rows or [(number, tag, ind1, ind2, None, None)]
 
 
 def _value(text: str, tag: str) -> str:
     if match := _CONTROL.search(text):
-        raise _StructureError("marc.control_character", f"field {tag}, character {match.start()} is {ord(match[0]):02X}")
+        raise _StructureError(
+            "marc.control_character", f"field {tag}, character {match.start()} is {ord(match[0]):02X}"
+        )
     return text
 
 

@@ -48,7 +48,9 @@ LONGEST_RECORD = 10_000_000
 _BINDING = re.compile(rb"""xmlns(?::([^\s=]+))?\s*=\s*("[^"]*"|'[^']*')""")
 _LAST_END = re.compile(rb"</(?:[^\s/<>:]+:)?record\s*>")
 _ATTRIBUTE = re.compile(r"""\s+([^\s=<>"']+)\s*=\s*("[^"]*"|'[^']*')""")
-_TAG = re.compile(r"""<(/?)(?:([^\s/<>:"'=]+):)?([^\s/<>:"'=]+)((?:\s+[^\s=<>"']+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(/?)>""")
+_TAG = re.compile(
+    r"""<(/?)(?:([^\s/<>:"'=]+):)?([^\s/<>:"'=]+)((?:\s+[^\s=<>"']+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(/?)>"""
+)
 _DOCTYPE = "a document type declaration, which may hold entities"
 
 
@@ -100,7 +102,7 @@ class _Record:
             self._reject("marc.xml_structure", byte, f"an element {_shape(name)} within {_shape(within)}")
         elif name == "subfield":
             self._code, self._subfields = attributes.get("code", ""), self._subfields + 1
-            if not _printable(attributes.get("code"), 1, "!") and attributes.get("code") != "":
+            if not _printable(attributes.get("code"), 1, " ") and attributes.get("code") != "":
                 found = attributes.get("code")
                 detail = "no code" if found is None else f"code {_shape(found)!r}"
                 self._reject("marc.subfield_code", byte, f"field {self._tag}, subfield with {detail}")
@@ -135,9 +137,8 @@ class _Record:
             if not self._code and text:
                 self._reject("marc.subfield_code", byte, f"field {self._tag}, subfield with an empty code")
             self.rows.append(_Row(self._field, self._tag, self._ind1, self._ind2, self._code, text))
-        elif name == "datafield":
-            if not self._subfields:
-                self.rows.append(_Row(self._field, self._tag, self._ind1, self._ind2, None, None))
+        elif name == "datafield" and not self._subfields:
+            self.rows.append(_Row(self._field, self._tag, self._ind1, self._ind2, None, None))
         self._text.clear()
 
     def text(self, data: str, byte: int) -> None:
@@ -290,7 +291,10 @@ def _take_apart(text: str) -> _Tag | None:
         return _Tag(prefix or "", _OTHER)
     if closing:
         return _Tag(prefix or "", kind + 1)
-    found = {key: html.unescape(value[1:-1]) if "&" in value else value[1:-1] for key, value in _ATTRIBUTE.findall(attributes)}
+    found = {
+        key: html.unescape(value[1:-1]) if "&" in value else value[1:-1]
+        for key, value in _ATTRIBUTE.findall(attributes)
+    }
     tag, ind1, ind2, code = (found.get(key) for key in ("tag", "ind1", "ind2", "code"))
     right = {
         _CONTROL: _printable(tag, 3, "!"),
@@ -298,7 +302,7 @@ def _take_apart(text: str) -> _Tag | None:
         and not is_control(tag or "")
         and _printable(ind1, 1, " ")
         and _printable(ind2, 1, " "),
-        _SUB: _printable(code, 1, "!"),
+        _SUB: _printable(code, 1, " "),
     }.get(kind, True)
     if not right or (whole and kind not in _WHOLE):
         return _Tag(prefix or "", _ODD)
@@ -332,7 +336,14 @@ def _tokens(data: bytes, prefixes: frozenset[str]) -> _Tokens | None:
     if None in apart:
         return None
     known = [each if each.prefix in prefixes else _Tag(each.prefix, _OTHER) for each in apart if each is not None]
-    schema = {"prefix": pl.String, "kind": pl.UInt8, "tag": pl.String, "ind1": pl.String, "ind2": pl.String, "code": pl.String}
+    schema = {
+        "prefix": pl.String,
+        "kind": pl.UInt8,
+        "tag": pl.String,
+        "ind1": pl.String,
+        "ind2": pl.String,
+        "code": pl.String,
+    }
     table = pl.concat([table, pl.DataFrame(known, schema=schema, orient="row")], how="horizontal").with_row_index("row")
     row = texts.to_frame("text").join(table.select("text", "row"), on="text", how="left", maintain_order="left")["row"]
     rows = row.to_numpy()
@@ -343,6 +354,13 @@ def _before(found: npt.NDArray[np.bool_]) -> Ints:
     counts = np.zeros(len(found) + 1, dtype=np.int32)
     np.cumsum(found, out=counts[1:])
     return counts
+
+
+def _holds(places: Ints, start: Ints, end: Ints) -> npt.NDArray[np.bool_]:
+    """Is one of these (sorted, few) places in [start, end)?"""
+    if not len(places):
+        return np.zeros(len(start), dtype=bool)
+    return np.asarray(np.searchsorted(places, end) > np.searchsorted(places, start))
 
 
 class _Plain(NamedTuple):
@@ -389,8 +407,8 @@ def _columns(data: bytes, base: int, plain: _Plain, first_record: int) -> Frames
     wrong = tokens.start[leaders + 1] - leader_start != 24
     odd[owner[leaders[wrong]]] = True
     leaders, leader_start = leaders[~wrong], leader_start[~wrong]
-    unplain = _before((buffer < 0x20) | (buffer > 0x7E) | (buffer == 0x26))
-    wrong = unplain[leader_start + 24] > unplain[leader_start]
+    letters = np.lib.stride_tricks.sliding_window_view(buffer, 24)[leader_start] if len(leaders) else np.zeros((0, 24))
+    wrong = ((letters < 0x20) | (letters > 0x7E) | (letters == 0x26)).any(axis=1)
     odd[owner[leaders[wrong]]] = True
     leaders, leader_start = leaders[~wrong], leader_start[~wrong]
 
@@ -413,20 +431,19 @@ def _columns(data: bytes, base: int, plain: _Plain, first_record: int) -> Frames
             leader[record] = None
     if extra:
         rows = pl.concat([rows, *extra]).sort("record", maintain_order=True)
-    letters = _before(buffer >= 0x80)
-    wide = letters[end] > letters[start]
+    wide = _holds(np.flatnonzero(buffer >= 0x80), start, end)
     wide[list(special)] = True
     records = pl.DataFrame(
         {
             "record": np.arange(first_record, first_record + count),
             "offset": start + base,
             "length": end - start,
-            "sha256": [hashlib.sha256(data[a:b]).hexdigest() for a, b in zip(start.tolist(), end.tolist(), strict=True)],
+            "sha256": [
+                hashlib.sha256(data[a:b]).hexdigest() for a, b in zip(start.tolist(), end.tolist(), strict=True)
+            ],
             "leader": leader,
             "claims": [claims_of(each) for each in leader],
-            "encoding": [
-                None if n in faults else "utf-8" if each else "ascii" for n, each in enumerate(wide.tolist())
-            ],
+            "encoding": [None if n in faults else "utf-8" if each else "ascii" for n, each in enumerate(wide.tolist())],
             "fault": [faults[n][0] if n in faults else None for n in range(count)],
             "fault_byte": [faults[n][1] if n in faults else None for n in range(count)],
             "fault_detail": [faults[n][2] if n in faults else None for n in range(count)],
@@ -450,7 +467,9 @@ def _value_rows(
     number = np.cumsum(is_field) - 1
     record = owner[pair]
     first = np.flatnonzero(np.concatenate(([True], record[1:] != record[:-1])))
-    before = np.repeat(np.where(is_field[first], number[first], number[first] + 1), np.diff(np.append(first, len(pair))))
+    before = np.repeat(
+        np.where(is_field[first], number[first], number[first] + 1), np.diff(np.append(first, len(pair)))
+    )
     chosen = np.flatnonzero(is_row)
     kinds = kind[chosen]
     holder = tokens.row[pair[field_at[chosen]]]
@@ -460,8 +479,7 @@ def _value_rows(
     end = np.where(valued, tokens.start[np.minimum(pair[chosen] + 1, len(tokens.start) - 1)], start)
     value = string_views(data, start, end)
     special: set[int] = set()
-    marked = _before((buffer == 0x26) | (buffer == 0x0D))
-    entities = marked[end] > marked[start]
+    entities = _holds(np.flatnonzero((buffer == 0x26) | (buffer == 0x0D)), start, end)
     if entities.any():
         plain = _unescape(value.filter(pl.Series(entities)))
         value = value.scatter(np.flatnonzero(entities), plain)
@@ -554,7 +572,9 @@ class _File:
                     yield self._part(_nothing(), len(self._held))
                 return
             if len(self._held) > max(LONGEST_RECORD, self._block_bytes):
-                yield from self._give_up("marc.too_long", f"no end of a record in {len(self._held):,} bytes", self._offset)
+                yield from self._give_up(
+                    "marc.too_long", f"no end of a record in {len(self._held):,} bytes", self._offset
+                )
                 return
 
     def _part(self, frames: Frames, length: int) -> Part:
@@ -576,14 +596,16 @@ class _File:
                 return
             self._events = _Events(namespace_aware=True)
             self._events.attach(self._parser)
-        yield from self._by_events(last)
+        yield from self._by_events(self._events, last)
 
     def _look(self, data: bytes) -> _Plain | None:
         """The block's tags, if it is in the plain form."""
         if self._encoding != "utf-8":
             return None
         for prefix, uri in _BINDING.findall(data):
-            self._prefixes.setdefault(prefix.decode("utf-8", "replace"), set()).add(uri[1:-1].decode("utf-8", "replace"))
+            self._prefixes.setdefault(prefix.decode("utf-8", "replace"), set()).add(
+                uri[1:-1].decode("utf-8", "replace")
+            )
         ours = {prefix: {each in NAMESPACES for each in bound} for prefix, bound in self._prefixes.items()}
         if any(len(each) > 1 for each in ours.values()):
             return None
@@ -621,10 +643,8 @@ class _File:
         if error is not None:
             raise error
 
-    def _by_events(self, last: bool) -> Iterator[Part]:
+    def _by_events(self, events: _Events, last: bool) -> Iterator[Part]:
         """From here on the file is read by its events."""
-        events = self._events
-        assert events is not None
         error: expat.ExpatError | _RefusedError | None = None
         try:
             self._parser.Parse(self._held[self._fed - self._offset :], last)
@@ -668,7 +688,9 @@ class _File:
         rest = self._held.lstrip(b" \t\r\n")
         if len(rest) < len(self._held):
             yield self._part(_nothing(), len(self._held) - len(rest))
-        yield from skip_rest(self._content, FORMAT, fault, detail, self._next, self._offset, rest, max(byte, self._offset))
+        yield from skip_rest(
+            self._content, FORMAT, fault, detail, self._next, self._offset, rest, max(byte, self._offset)
+        )
 
 
 def _nothing() -> Frames:

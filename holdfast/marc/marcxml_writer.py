@@ -34,7 +34,9 @@ def to_marcxml(frames: Frames) -> tuple[pl.DataFrame, pl.DataFrame]:
     rule = "XML 1.0 §2.2: a document holds no control characters but tab, line feed and carriage return"
     refused = concat_refused(
         [
-            refusal(records.filter(pl.col("leader").str.contains(FORBIDDEN + "|\r")), rule, pl.lit("in the leader"), hint),
+            refusal(
+                records.filter(pl.col("leader").str.contains(FORBIDDEN + "|\r")), rule, pl.lit("in the leader"), hint
+            ),
             refusal(
                 rows.filter(pl.col("value").str.contains(FORBIDDEN)),
                 rule,
@@ -62,7 +64,11 @@ def to_marcxml(frames: Frames) -> tuple[pl.DataFrame, pl.DataFrame]:
         pl.lit('">\n'),
     )
     subfield = pl.concat_str(
-        pl.lit('      <subfield code="'), _escaped(pl.col("code"), _QUOTED), pl.lit('">'), value, pl.lit("</subfield>\n")
+        pl.lit('      <subfield code="'),
+        _escaped(pl.col("code"), _QUOTED),
+        pl.lit('">'),
+        value,
+        pl.lit("</subfield>\n"),
     )
     field = pl.concat_str(
         pl.lit('    <controlfield tag="'),

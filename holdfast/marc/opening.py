@@ -76,8 +76,13 @@ class Content:
 
     def read(self, size: int) -> bytes:
         """`size` bytes, fewer only at the end."""
-        data = self.peek(size)
-        del self._ahead[: len(data)]
+        pieces = [bytes(self._ahead[:size])]
+        del self._ahead[:size]
+        missing = size - len(pieces[0])
+        while missing and (more := self._more(missing)):
+            pieces.append(more)
+            missing -= len(more)
+        data = b"".join(pieces)
         self.position += len(data)
         return data
 
@@ -100,6 +105,11 @@ def open_contents(source: Source) -> Iterator[Content]:
     else:
         with Path(source).open("rb") as stream:
             yield from _contents(Path(source).name, stream, 0)
+
+
+def unpacked(name: str, stream: Any) -> Iterator[Content]:
+    """`open_contents` of a stream that is open already, under a name."""
+    return _contents(name, stream, 0)
 
 
 def _contents(name: str, stream: Any, depth: int) -> Iterator[Content]:
@@ -288,7 +298,7 @@ def _seekable(stream: Any, head: bytes) -> Any:
         kept = _Kept(stream, start)
         kept.seek(0)
         return kept
-    held = tempfile.TemporaryFile()
+    held = tempfile.TemporaryFile()  # noqa: SIM115  # whoever asked closes it
     held.write(head)
     shutil.copyfileobj(cast("BinaryIO", stream), held, _READ)
     held.seek(0)

@@ -16,9 +16,13 @@ def originals_of(part: Part) -> dict[int, bytes]:
     from holdfast.marc.iso2709_writer import to_iso2709
 
     readable = part.records.filter(pl.col("fault").is_null())
-    legacy = readable.filter((pl.col("encoding") == "marc-8") | ((pl.col("claims") == "marc-8") & (pl.col("encoding") == "utf-8")))
-    place = {record: (offset - part.offset, length) for record, offset, length in readable.select(
-        "record", "offset", "length").iter_rows()}
+    legacy = readable.filter(
+        (pl.col("encoding") == "marc-8") | ((pl.col("claims") == "marc-8") & (pl.col("encoding") == "utf-8"))
+    )
+    place = {
+        record: (offset - part.offset, length)
+        for record, offset, length in readable.select("record", "offset", "length").iter_rows()
+    }
     found: dict[int, bytes] = {}
     if legacy.height:
         rows = part.subfields.filter(pl.col("record").is_in(legacy["record"].implode()))

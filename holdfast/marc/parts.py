@@ -112,9 +112,7 @@ def skip_rest(
         length += len(more)
 
 
-def _skipped(
-    record: int, offset: int, length: int, sha256: str, fault: str, detail: str, byte: int
-) -> pl.DataFrame:
+def _skipped(record: int, offset: int, length: int, sha256: str, fault: str, detail: str, byte: int) -> pl.DataFrame:
     row: dict[str, Any] = {"record": record, "offset": offset, "length": length, "sha256": sha256, "claims": "unknown"}
     row |= {"fault": fault, "fault_byte": byte, "fault_detail": detail}
     return pl.DataFrame([row], schema=RECORDS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import BinaryIO, cast
 
 import polars as pl
 
@@ -21,7 +22,7 @@ _JSON_LD = re.compile(rb'"@(?:context|graph|id|type)"\s*:')
 
 
 def _read_iso2709(content: Content, block_bytes: int, first_record: int) -> Iterator[Part]:
-    for block in read_blocks(content, block_bytes):
+    for block in read_blocks(cast("BinaryIO", content), block_bytes):
         frames = read_columns(block, first_record)
         yield part_of(frames, content.name, "iso2709", block.data, block.offset)
         first_record += frames.records.height
@@ -66,6 +67,8 @@ def detect(head: bytes) -> str:
         if head.startswith(mark):
             head = head[2:].decode(encoding, "ignore").encode()
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip(b" \t\r\n")
+    if b"\x1d" in text:  # a record terminator, which neither XML nor JSON may hold
+        return "iso2709"
     if text.startswith(b"<"):
         return "bibframe-xml" if _RDF_ROOT.search(text) else "marcxml"
     if text.startswith((b"{", b"[")):
