@@ -98,6 +98,22 @@ FAULTS: dict[str, Fault] = {
         "a drop holds at least one record",
         "the file is whole but has no MARC record in it: look whether it is an error page, an empty export or another format",
     ),
+    "bibframe.rdf": Fault(
+        "RDF 1.1 XML Syntax, JSON-LD 1.1: the document is a graph",
+        "the text is well-formed XML or JSON but no RDF; look whether it is another format, and export it again",
+    ),
+    "bibframe.no_instance": Fault(
+        "a record is made of a bf:Instance that has a title or a Work",
+        "the graph has Works, Hubs or Items only; export the Instances with them",
+    ),
+    "bibframe.remote_context": Fault(
+        "nothing is fetched while a file is read: the @context is in the document",
+        "write the context out in the document (`@context`: an object), as the exporting program can",
+    ),
+    "bibframe.too_large": Fault(
+        "a graph is read whole, so it has 16,000,000 bytes at most",
+        "split the export: RDF/XML into several files, JSON-LD into one document a line",
+    ),
     "marc.packing": Fault(
         "RFC 1952, RFC 8878, APPNOTE: packed data can be unpacked to its end and agrees with its checksum",
         "what could be unpacked was read; the transfer was cut or the archive damaged: fetch it again and compare its size",

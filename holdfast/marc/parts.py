@@ -18,17 +18,28 @@ if TYPE_CHECKING:
 _LONGEST_ROW = 1 << 30
 
 
+UNMAPPED = pl.Schema(
+    {
+        "record": pl.UInt32,
+        "property": pl.String,  # class and property: 'bf:Work bf:notation'
+        "statements": pl.UInt32,  # how many have no place in MARC
+    }
+)
+
+
 class Part(Frames):
     """Frames of one block of a file; a pair of records and subfields like any Frames.
 
     file: its name, `archive.zip/inner.mrc` in an archive. format: one of `reading.FORMATS`. data, offset: the block and its
-    place in the unpacked file; rows of what was skipped may go beyond it.
+    place in the unpacked file; rows of what was skipped may go beyond it. unmapped: shape UNMAPPED, what a BIBFRAME
+    description says and MARC has no place for.
     """
 
     file: str
     format: str
     data: bytes
     offset: int
+    unmapped: pl.DataFrame
 
     @cached_property
     def originals(self) -> dict[int, bytes]:
@@ -41,6 +52,7 @@ class Part(Frames):
 def part_of(frames: Frames, file: str, format: str, data: bytes, offset: int) -> Part:
     part = Part(*frames)
     part.file, part.format, part.data, part.offset = file, format, data, offset
+    part.unmapped = pl.DataFrame(schema=UNMAPPED)
     return part
 
 

@@ -17,11 +17,13 @@ FORMATS = ("iso2709", "marcxml", "marc-json", "bibframe-jsonld")
 
 
 class Written(NamedTuple):
-    """records: how many were written. bytes: of the file. refused: shape iso2709_writer.REFUSED, a row a record."""
+    """records: how many were written. bytes: of the file. refused: shape iso2709_writer.REFUSED, a row a record. left_out: tag
+    and fields: how many fields of what was written have no place in the format (BIBFRAME only)."""
 
     records: int
     bytes: int
     refused: pl.DataFrame
+    left_out: pl.DataFrame
 
 
 class CannotWriteError(ValueError):
@@ -37,8 +39,13 @@ class CannotWriteError(ValueError):
         self.refused = refused
 
 
+_LEFT_OUT = pl.Schema({"tag": pl.String, "fields": pl.UInt32})
+
+
 class _Form(Protocol):
-    """Bytes of one format, frames by frames."""
+    """Bytes of one format, frames by frames. left_out: as in Written, over all frames so far."""
+
+    left_out: pl.DataFrame
 
     def head(self) -> bytes: ...
     def tail(self) -> bytes: ...
@@ -46,6 +53,8 @@ class _Form(Protocol):
 
 
 class _Iso2709:
+    left_out = pl.DataFrame(schema=_LEFT_OUT)
+
     def __init__(self, encoding: str) -> None:
         self._encoding = encoding
 
@@ -61,6 +70,8 @@ class _Iso2709:
 
 
 class _Marcxml:
+    left_out = pl.DataFrame(schema=_LEFT_OUT)
+
     def head(self) -> bytes:
         from holdfast.marc.marcxml_writer import HEAD
 
@@ -83,6 +94,7 @@ class _Listed:
 
     def __init__(self, format: str) -> None:
         self._format, self._first = format, True
+        self.left_out = pl.DataFrame(schema=_LEFT_OUT)
 
     def head(self) -> bytes:
         return b"[\n"
@@ -99,7 +111,8 @@ class _Listed:
         else:
             from holdfast.marc.bibframe_writer import to_bibframe
 
-            objects = to_bibframe(frames)
+            objects, left_out = to_bibframe(frames)
+            self.left_out = pl.concat([self.left_out, left_out]).group_by("tag").agg(pl.col("fields").sum()).sort("tag")
         data = b",\n".join(objects)
         if objects and not self._first:
             data = b",\n" + data
@@ -155,7 +168,7 @@ def write(
             count += records
             size += stream.write(data)
         size += stream.write(form.tail())
-    return Written(count, size, pl.concat(refused))
+    return Written(count, size, pl.concat(refused), form.left_out)
 
 
 @contextmanager
