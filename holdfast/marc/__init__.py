@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from holdfast.marc.blocks import Block, read_blocks
     from holdfast.marc.faults import FAULTS, rejection_of
     from holdfast.marc.iso2709 import read_columns
-    from holdfast.marc.query import QueryError, fields, query, scan, to_parquet
+    from holdfast.marc.places import QueryError, fields, query, scan, to_parquet
     from holdfast.marc.reading import read, read_all
     from holdfast.marc.writing import CannotWriteError, Written, write
 
@@ -54,7 +54,7 @@ _HOME = {
     "blocks": ("Block", "read_blocks"),
     "faults": ("FAULTS", "rejection_of"),
     "iso2709": ("read_columns",),
-    "query": ("QueryError", "fields", "query", "scan", "to_parquet"),
+    "places": ("QueryError", "fields", "query", "scan", "to_parquet"),
     "reading": ("read", "read_all"),
     "writing": ("CannotWriteError", "Written", "write"),
 }

@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
 from xml.parsers import expat
-from xml.sax import SAXException
 
 import orjson
 import polars as pl
@@ -130,32 +130,43 @@ def _part(
     return part_of(frames, file, format, data, offset)
 
 
-def _parse(data: bytes, format: str) -> Any:
+def _parse(data: bytes, format: str) -> list[Any]:
+    """Statements in the order in which they stand in the document."""
     import rdflib
+    from rdflib.plugins.stores.memory import Memory
 
-    graph = rdflib.Graph(bind_namespaces="none")
+    class InOrder(Memory):
+        """A store that knows in which order its statements came: subjects and notes are in the cataloguer's."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.order: dict[Any, None] = {}
+
+        def add(self, triple: Any, context: Any, quoted: bool = False) -> None:
+            self.order[triple] = None
+            super().add(triple, context, quoted)
+
+    store = InOrder()
+    graph = rdflib.Graph(store, bind_namespaces="none")
     before, _LOG.disabled = _LOG.disabled, True  # a literal that is not of its datatype is text to us
     try:
         with warnings.catch_warnings():
             # rdflib's own parser of JSON-LD uses a class that rdflib calls outdated.
             warnings.simplefilter("ignore", DeprecationWarning)
-            return graph.parse(data=data, format=format, publicID="urn:holdfast:graph")
+            graph.parse(data=data, format=format, publicID="urn:holdfast:graph")
     finally:
         _LOG.disabled = before
+    return list(store.order)
 
 
-def _xml_graph(data: bytes) -> Any:
+def _xml_graph(data: bytes) -> list[Any]:
     _check_xml(data)
     try:
         return _parse(data, "xml")
-    except (SAXException, expat.ExpatError, ValueError, KeyError, AttributeError, TypeError) as error:
-        # Well-formed XML that is no RDF: rdflib tells it in various ways.
-        raise _RefusedError("bibframe.rdf", 0, f"{type(error).__name__} at {_place(error)}") from error
-
-
-def _place(error: Exception) -> str:
-    line = getattr(error, "getLineNumber", lambda: None)()
-    return f"line {line}" if line else "an unknown line"
+    except Exception as error:
+        # Well-formed XML that is no RDF: rdflib tells it in various ways, some of them by accident.
+        place = re.search(r":(\d+):\d+:", str(error))
+        raise _RefusedError("bibframe.rdf", 0, f"line {place[1]}" if place else type(error).__name__) from error
 
 
 def _check_xml(data: bytes) -> None:
@@ -173,9 +184,11 @@ def _check_xml(data: bytes) -> None:
     except expat.ExpatError as error:
         detail = f"{expat.ErrorString(error.code)}, line {error.lineno}"
         raise _RefusedError("marc.xml_not_well_formed", parser.ErrorByteIndex, detail) from error
+    except (LookupError, ValueError) as error:
+        raise _RefusedError("marc.xml_not_well_formed", 0, f"the declared encoding is not known: {error}") from error
 
 
-def _jsonld_graph(data: bytes) -> Any:
+def _jsonld_graph(data: bytes) -> list[Any]:
     try:
         whole = orjson.loads(data.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError as error:
@@ -183,7 +196,8 @@ def _jsonld_graph(data: bytes) -> Any:
     _refuse_remote(whole)
     try:
         return _parse(orjson.dumps(whole), "json-ld")
-    except (ValueError, KeyError, AttributeError, TypeError, IndexError, RecursionError) as error:
+    except Exception as error:
+        # Likewise.
         raise _RefusedError("bibframe.rdf", 0, f"no JSON-LD that can be read: {type(error).__name__}") from error
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -303,10 +303,10 @@ class Record:
 class _Graph:
     """Statements of a graph in the order in which they came, and which of them were read."""
 
-    def __init__(self, graph: Any) -> None:
+    def __init__(self, statements: Iterable[Any]) -> None:
         self.of: dict[Any, list[tuple[str, Any]]] = {}
         self.into: dict[Any, list[tuple[Any, str]]] = {}
-        for subject, predicate, value in graph:
+        for subject, predicate, value in statements:
             self.of.setdefault(subject, []).append((str(predicate), value))
             self.into.setdefault(value, []).append((subject, str(predicate)))
         self.used: set[tuple[Any, str, Any]] = set()
@@ -392,9 +392,12 @@ def _script(language: str | None) -> str:
     return ""
 
 
-def records_of(graph: Any) -> Iterator[Record]:
-    """A record for each Instance of an rdflib graph that is described for itself, not just named by another resource."""
-    ours = _Graph(graph)
+def records_of(statements: Iterable[Any]) -> Iterator[Record]:
+    """A record for each Instance that is described for itself, not just named by another resource.
+
+    `statements` are (subject, predicate, object) of rdflib.
+    """
+    ours = _Graph(statements)
     for instance in [node for node in ours.of if _is_described(ours, node)]:
         yield _Instance(ours, instance).record()
 
@@ -477,7 +480,8 @@ class _Instance:
         self._items()
         # A Work and its Instance may say the same.
         unique = {(each.tag, each.indicators, *each.subfields): each for each in reversed(self.fields)}
-        self.fields = sorted(list(unique.values())[::-1], key=lambda each: each.tag)
+        first_come = [unique[key] for key in reversed(unique)]
+        self.fields = sorted(first_come, key=lambda each: each.tag)
         unmapped = self._unmapped()
         # Another Instance of the same Work has the same right to the Work's statements.
         self.graph.used = before | self.graph.used

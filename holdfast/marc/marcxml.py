@@ -558,6 +558,10 @@ class _File:
         self._events: _Events | None = None
 
     def parts(self) -> Iterator[Part]:
+        if not _can_decode(self._encoding):
+            detail = f"the declared encoding {self._encoding!r} is not known"
+            yield from self._give_up("marc.xml_not_well_formed", detail, 0)
+            return
         while True:
             read = self._content.read(self._block_bytes)
             self._held += read
@@ -709,6 +713,17 @@ def _last_end(data: bytes) -> int:
         if match := _LAST_END.match(data, place):
             return match.end()
     return 0
+
+
+def _can_decode(encoding: str) -> bool:
+    """Does expat read it? Of an encoding that is none, or has several bytes a character, Python says so by other errors."""
+    if encoding.startswith("utf-"):
+        return True
+    try:
+        expat.ParserCreate(encoding).Parse(b"<x/>", True)
+    except (expat.ExpatError, LookupError, ValueError):
+        return False
+    return True
 
 
 def _encoding_of(head: bytes) -> str:

@@ -9,6 +9,7 @@ Sources: RFC 1952 (gzip), RFC 8878 (Zstandard), APPNOTE.TXT 6.3 (zip).
 
 from __future__ import annotations
 
+import copy
 import io
 import shutil
 import struct
@@ -190,9 +191,11 @@ def _gunzip(packed: Iterator[bytes]) -> Iterator[bytes]:
                     break
                 worker, started = zlib.decompressobj(31), False
             started = True
+            before = worker.copy()
             try:
                 data = worker.decompress(piece, 1 << 20)
             except zlib.error as error:
+                yield from _up_to_damage(before, piece)
                 raise _DamageError("marc.packing", f"gzip, near packed byte {taken:,}: {error}") from error
             given += len(data)
             _check_ratio(taken, given)
@@ -204,6 +207,15 @@ def _gunzip(packed: Iterator[bytes]) -> Iterator[bytes]:
         yield data
     if started and not worker.eof:
         raise _DamageError("marc.packing", f"gzip ends in the middle, after {taken:,} packed bytes")
+
+
+def _up_to_damage(worker: zlib._Decompress, piece: bytes) -> Iterator[bytes]:
+    """What a piece gives before its damage: byte by byte, for zlib throws away what it had in hand."""
+    for byte in piece:
+        try:
+            yield worker.decompress(bytes([byte]))
+        except zlib.error:
+            return
 
 
 def _unzstd(packed: Iterator[bytes]) -> Iterator[bytes]:
@@ -255,17 +267,23 @@ def _zip_contents(name: str, stream: Any, head: bytes, depth: int) -> Iterator[C
 
 
 def _unzip(archive: zipfile.ZipFile, member: zipfile.ZipInfo, size: int, given: int) -> Iterator[bytes]:
-    own = 0
+    own = checksum = 0
+    # zipfile throws away what it has in hand when the checksum is wrong: so it gets none to look at.
+    unchecked = copy.copy(member)
+    setattr(unchecked, "CRC", None)  # noqa: B010  # an int by its type
     try:
-        with archive.open(member) as entry:
+        with archive.open(unchecked) as entry:
             while data := entry.read(_READ):
                 own += len(data)
+                checksum = zlib.crc32(data, checksum)
                 _check_ratio(member.compress_size, own)
                 # Entries may share their packed bytes: then none is a bomb, and all together are.
                 _check_ratio(size, given + own)
                 yield data
     except _IN_ZIP as error:
         raise _DamageError("marc.packing", f"zip, after {own:,} bytes of the entry: {error}") from error
+    if checksum != member.CRC or own != member.file_size:
+        raise _DamageError("marc.packing", f"zip: the entry's {own:,} bytes do not agree with its checksum or length")
 
 
 class _Kept:
