@@ -717,7 +717,7 @@ def _last_end(data: bytes) -> int:
 
 def _can_decode(encoding: str) -> bool:
     """Does expat read it? Of an encoding that is none, or has several bytes a character, Python says so by other errors."""
-    if encoding.startswith("utf-"):
+    if encoding in ("utf-8", "utf-16", "utf-16-le", "utf-16-be"):
         return True
     try:
         expat.ParserCreate(encoding).Parse(b"<x/>", True)

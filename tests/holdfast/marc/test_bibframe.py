@@ -13,7 +13,6 @@ import rdflib
 
 from holdfast import marc
 from holdfast.marc import bibframe
-
 from tests.holdfast.marc.corpora import accounted, load, parts, readable
 
 EXEMPLARS = "bibframe/exemplars"

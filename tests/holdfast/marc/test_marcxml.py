@@ -168,6 +168,23 @@ def test_an_encoding_that_is_not_known_is_told(encoding: bytes) -> None:
     assert faults(read((HEAD + GOOD + TAIL).replace(b"UTF-8", encoding))) == ["marc.xml_not_well_formed"]
 
 
+def test_unimarc_is_read_as_such_and_keeps_its_own_leader_and_fields() -> None:
+    leader = "00000nam0 2200000   450 "
+    record = (
+        f'<record format="UNIMARC" type="Bibliographic"><leader>{leader}</leader>'
+        '<controlfield tag="001">FRBNF1</controlfield><datafield tag="100" ind1=" " ind2=" "><subfield code="a">'
+        '20010101d2001    m  y0frey50      ba</subfield></datafield><datafield tag="200" ind1="1" ind2=" ">'
+        '<subfield code="a">Élégies</subfield></datafield></record>'
+    )
+    frames = read(f'<collection xmlns="info:lc/xmlns/marcxchange-v2">{record}</collection>'.encode())
+    assert frames.records["leader"].to_list() == [leader]
+    assert frames.subfields.filter(marc.query("200$a"))["value"].to_list() == ["Élégies"]
+    out = io.BytesIO()
+    marc.write(frames, out)  # in UTF-8: leader/09 of UNIMARC says nothing of the character set
+    assert "Élégies".encode() in out.getvalue()
+    assert marc.read_all(io.BytesIO(out.getvalue())).subfields.equals(frames.subfields)
+
+
 def test_an_endless_record_stops_the_reading_and_not_the_memory() -> None:
     data = HEAD + GOOD + b"<record><leader>" + b"x" * 12_000_000
     frames = read(data, block_bytes=1_000_000)
