@@ -11,7 +11,7 @@ from holdfast.outcomes import Conservation
 warnings.filterwarnings("ignore", "Specifying a partitions_def on an AssetCheckSpec", dg.PreviewWarning)
 
 
-def conservation_spec(asset: str, partitions: dg.PartitionsDefinition = LOADS) -> dg.AssetCheckSpec:
+def conservation_spec(asset: str, partitions: dg.PartitionsDefinition | None = LOADS) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name="conservation",
         asset=asset,

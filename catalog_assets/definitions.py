@@ -7,7 +7,10 @@ from typing import Any
 
 import dagster as dg
 
-from catalog_assets.jobs import CATALOGUE_LOAD, MUSEUM_LOAD
+from catalog_assets.jobs import AUTHORITY_LINKING, AUTHORITY_LOAD, AUTHORITY_WHAT_IF, CATALOGUE_LOAD, MUSEUM_LOAD
+from catalog_assets.matching.authority_links import authority_links
+from catalog_assets.matching.authority_records import authority_records
+from catalog_assets.matching.authority_what_if import authority_what_if
 from catalog_assets.matching.catalog_snapshot import catalog_snapshot
 from catalog_assets.matching.matched_records import matched_records
 from catalog_assets.museum.museum_export import museum_export
@@ -19,6 +22,7 @@ from catalog_assets.records.normalized_records import normalized_records
 from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
 from holdfast.logs import log_to_stderr
+from resources.authorities.resource import authority_folder_resource
 from resources.ils.resource import ils_resource
 from resources.lake.resource import lake_resource
 from resources.ledger.resource import ledger_resource
@@ -27,6 +31,7 @@ from resources.postgres.resource import postgres_resource
 from resources.redis.resource import filter_resource, redis_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
+from sensors.authority_sensors import build_authority_sensors
 from sensors.marc_drop_sensor import build_marc_drop_sensor
 from sensors.museum_export_sensor import build_museum_export_sensor
 from sensors.museum_schedules import build_museum_schedules
@@ -39,6 +44,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     log_to_stderr()
     resources: dict[str, Any] = {
         "lake": lake_resource(SETTINGS),
+        "authority_folder": authority_folder_resource(SETTINGS),
         "vault": vault_resource(SETTINGS),
         "postgres": postgres_resource,
         "ledger": ledger_resource,
@@ -52,13 +58,15 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     return dg.Definitions(
         assets=[
             *(harvested_marc, normalized_records, catalog_snapshot, matched_records, change_plan, ils_commits),
+            *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
         ],
-        jobs=[CATALOGUE_LOAD, MUSEUM_LOAD],
+        jobs=[CATALOGUE_LOAD, AUTHORITY_LOAD, AUTHORITY_LINKING, AUTHORITY_WHAT_IF, MUSEUM_LOAD],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
             build_museum_export_sensor(SETTINGS),
             build_run_failure_sensor(),
+            *build_authority_sensors(SETTINGS),
         ],
         schedules=[*build_nightly_schedules(SETTINGS), *build_museum_schedules(SETTINGS)],
         resources=resources,

@@ -18,3 +18,25 @@ MUSEUM_LOAD = dg.define_asset_job(
     description="One collection's export of one day, from the drop folder to the public search.",
     tags={"dagster-celery/queue": "ingestion_high"},
 )
+
+AUTHORITY_LOAD = dg.define_asset_job(
+    "authority_load",
+    selection=dg.AssetSelection.assets("authority_records"),
+    description="The authority files of holdfast.toml, from their folders to the lake.",
+    tags={"dagster-celery/queue": "marc21.parse"},
+)
+
+# A job of its own: a load is written whether or not its headings could be linked, and does not wait for it.
+AUTHORITY_LINKING = dg.define_asset_job(
+    "authority_linking",
+    selection=dg.AssetSelection.assets("authority_links"),
+    description="The headings of a source and day, linked to the authority records.",
+    tags={"dagster-celery/queue": "marc21.parse"},
+)
+
+AUTHORITY_WHAT_IF = dg.define_asset_job(
+    "authority_what_if_report",
+    selection=dg.AssetSelection.assets("authority_what_if"),
+    description="What the authority files that lie in their folders would change, before they are loaded. Writes a report only.",
+    tags={"dagster-celery/queue": "marc21.parse"},
+)

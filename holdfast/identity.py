@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import uuid
 
+import polars as pl
+
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:holdfast:correlation")
 
 
@@ -40,6 +42,50 @@ def correlation_id(source: str, window: str, record_number: int, record_fingerpr
     """
     parts = named_parts(source=source, window=window, record_number=record_number, fingerprint=record_fingerprint)
     return _uuid5(parts)
+
+
+def _part(name: str, value: pl.Expr) -> list[pl.Expr]:
+    """The pieces of a part of `named_parts`."""
+    text = value.cast(pl.String)
+    return [pl.lit(f"{name}:"), text.str.len_bytes().cast(pl.String), pl.lit(":"), text, pl.lit(";")]
+
+
+def fingerprints(records: pl.DataFrame) -> pl.Series:
+    """`fingerprint` of each row. records: columns number, modified (String)."""
+    parts = [*_part("control_number", pl.col("number")), *_part("last_modified", pl.col("modified"))]
+    texts = records.select(pl.concat_str(parts).alias("text"))["text"].to_list()
+    return pl.Series([hashlib.sha256(each.encode()).hexdigest() for each in texts], dtype=pl.String)
+
+
+def correlation_ids(source: str, window: str, records: pl.Series, record_fingerprints: pl.Series) -> pl.Series:
+    """`correlation_id` of each record."""
+    parts = [pl.lit(named_parts(source=source, window=window).decode())]
+    parts += [*_part("record_number", pl.col("record")), *_part("fingerprint", pl.col("fingerprint"))]
+    frame = pl.DataFrame({"record": records, "fingerprint": record_fingerprints})
+    texts = frame.select(pl.concat_str(parts).alias("text"))["text"].to_list()
+    start = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
+    digests = []
+    for text in texts:
+        digest = start.copy()
+        digest.update(text.encode())
+        digests.append(digest.hexdigest())
+    # RFC 9562, section 5.5: the version in the 13th digit, the variant in the two high bits of the 17th.
+    variant = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+    text = pl.col("text")
+    return pl.DataFrame({"text": pl.Series(digests, dtype=pl.String)}).select(
+        pl.concat_str(
+            text.str.slice(0, 8),
+            pl.lit("-"),
+            text.str.slice(8, 4),
+            pl.lit("-5"),
+            text.str.slice(13, 3),
+            pl.lit("-"),
+            text.str.slice(16, 1).replace_strict(variant, return_dtype=pl.String),
+            text.str.slice(17, 3),
+            pl.lit("-"),
+            text.str.slice(20, 12),
+        ).alias("id")
+    )["id"]
 
 
 def idempotency_key(correlation: str, target: str, content_hash: str) -> str:

@@ -55,7 +55,7 @@ Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 FieldSpec = Annotated[str, AfterValidator(_check_field_spec)]
 Name = Annotated[str, AfterValidator(_check_name)]
-MatchKey = Literal["control_number", "ocn", "isbn", "issn", "lccn"]
+MatchKey = Literal["control_number", "ocn", "isbn", "issn", "lccn", "title"]
 
 
 class _Table(BaseModel):
@@ -82,6 +82,9 @@ class Paths(_Table):
     scans: Path | None = Field(default=None, description="scan drops, a folder a batch; default: VAR/drops/scans")
     exports: Path | None = Field(
         default=None, description="museum exports, a folder a collection; default: VAR/drops/museum"
+    )
+    authorities: Path | None = Field(
+        default=None, description="authority files, a folder each; default: VAR/drops/authorities"
     )
 
 
@@ -121,7 +124,8 @@ class Source(_Table):
         default=3, ge=0, description="a drop is complete once nothing in it changed for so long"
     )
     match: tuple[MatchKey, ...] = Field(
-        default=("control_number", "ocn", "isbn", "issn", "lccn"), description="identifiers tried, in this order"
+        default=("control_number", "ocn", "isbn", "issn", "lccn"),
+        description="keys tried, in this order; `title` (title, author and year together) is weaker and may stand last",
     )
     schedule: Cron = Field(default="0 2 * * *", description="cron of the nightly load of the day before")
     protected: tuple[FieldSpec, ...] = Field(
@@ -129,6 +133,29 @@ class Source(_Table):
         description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
     )
     suppress_deleted: bool = Field(default=True, description="leader/05 d: suppressed, never deleted by a load")
+
+    @model_validator(mode="after")
+    def _match_is_in_order(self) -> Source:
+        if len(set(self.match)) < len(self.match):
+            raise ValueError(f"match: {', '.join(self.match)}: a key is named twice")
+        if "title" in self.match[:-1]:
+            raise ValueError(
+                "match: title stands last: it counts only where no identifier leads to a record of the catalogue"
+            )
+        return self
+
+
+class AuthorityFiles(_Table):
+    """Authority records that headings are linked to: of one agency or thesaurus, in one file or several."""
+
+    title: str = Field(default="", description="shown to people")
+    pattern: str = Field(default="*.mrc*", description="names of the files in its folder that count; gzip by `.gz`")
+    thesaurus: str = Field(
+        default="",
+        pattern=r"^[a-z0-9/]{0,20}$",
+        description="MARC source code (lcsh, mesh, gnd …) of records that name none in 008/11 or 040 $f",
+    )
+    still_seconds: float = Field(default=3, ge=0, description="a file is complete once it has not changed for so long")
 
 
 class Budget(_Table):
@@ -222,6 +249,7 @@ class Settings(_Table):
     masking: Masking = Masking()
     sources: dict[Name, Source]
     budgets: dict[Name, Budget] = Field(default_factory=dict, description="by source; `default` for the others")
+    authorities: dict[Name, AuthorityFiles] = Field(default_factory=dict)
     collections: dict[Name, Collection] = Field(default_factory=dict)
     scanners: dict[Name, Scanner] = Field(default_factory=dict)
     root: Path = Field(default=Path(), exclude=True, description="folder of the file; set by load_settings")
@@ -256,6 +284,10 @@ class Settings(_Table):
     @property
     def exports(self) -> Path:
         return self._below(self.paths.exports, "drops", "museum")
+
+    @property
+    def authority_files(self) -> Path:
+        return self._below(self.paths.authorities, "drops", "authorities")
 
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:

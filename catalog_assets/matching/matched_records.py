@@ -5,15 +5,22 @@ import polars as pl
 
 from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
-from holdfast.catalogue.matching import MATCHED, collisions, match
+from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, VERSION, Matches, collisions, match
+from holdfast.catalogue.snapshot import FIELDS
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
+from resources.lake.metadata import peak_mib, table_metadata
+from resources.lake.tables import as_markdown
 from resources.ledger.client import Ledger
 from resources.ledger.seen import mark_seen, settle_doubts
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
+
+_SHOWN = (
+    *("record", "held_in", "number", "evidence", "control_number", "title", "author", "year"),
+    *("agreed", "disagreed", "target"),
+)
 
 
 @dg.asset(
@@ -22,11 +29,12 @@ from resources.redis.filter import IdempotencyFilter
     group_name="matching",
     owners=["team:metadata"],
     kinds={"polars", "parquet"},
-    code_version="1",
+    code_version=VERSION,
     check_specs=[conservation_spec("matched_records")],
     description=(
         "A row a record: new, update, unchanged, duplicate (within the load), collision (in quarantine, with both sides) or "
-        "seen (written by an earlier run of the same window), with the evidence; beside it the live fields of its matches."
+        "seen (written by an earlier run of the same window), with the key that decided and what else agrees or differs; beside "
+        "it the sides of every collision and the live fields of its matches."
     ),
 )
 def matched_records(
@@ -37,27 +45,42 @@ def matched_records(
     idempotency_filter: dg.ResourceParam[IdempotencyFilter],
 ) -> dg.MaterializeResult:
     (source, _), partition = load_of(context), context.partition_key
-    records = lake.read("normalized_records", partition)
-    snapshot, state = lake.read("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
+    records = lake.scan("normalized_records", partition).select(RECORD_COLUMNS).collect()
+    snapshot, state = lake.scan("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
     ils = state["ils"][0]
     settle_doubts(ledger, ils, source, partition, snapshot)
-    matched = match(records, snapshot, SETTINGS.sources[source].match)
-    matched = mark_seen(matched, records, ledger, idempotency_filter, ils, source, partition)
-    targets = matched.filter(pl.col("verdict").is_in(["update", "unchanged"])).select("target").unique().lazy()
-    with lake.replace("matched_records", partition) as writer:
-        writer.write("rows", matched)
-        live = lake.scan("catalog_snapshot", table="fields").join(
-            targets, left_on="instance_id", right_on="target", how="semi"
-        )
-        writer.write("live_fields", live.collect(engine="streaming"))
-        versions = snapshot.lazy().select(pl.col("instance_id").alias("target"), "version", "source_id")
-        writer.write("versions", versions.join(targets, on="target", how="semi").collect())
-        writer.write("state", state)
-    Quarantine(postgres, "catalogue").replace(
-        "matched_records", partition, collisions(matched, records), run_id=context.run.run_id
-    )
+    found = match(records, snapshot, SETTINGS.sources[source].match)
+    matched = mark_seen(found.rows, records, ledger, idempotency_filter, ils, source, partition)
+    found = found._replace(rows=matched)
+    write_matches(lake, partition, found, snapshot, state)
+    rejections = collisions(found, records)
+    Quarantine(postgres, "catalogue").replace("matched_records", partition, rejections, run_id=context.run.run_id)
     counts = dict(matched.drop_nulls("verdict").group_by("verdict").len().sort("verdict").iter_rows())
+    keys = dict(matched.filter(pl.col("matched_by") != "").group_by("matched_by").len().sort("matched_by").iter_rows())
     return dg.MaterializeResult(
-        metadata=table_metadata(matched.height, MATCHED, **counts),
+        metadata=table_metadata(
+            matched.height,
+            MATCHED,
+            **counts,
+            **{f"by_{key}": count for key, count in keys.items()},
+            first_collisions=dg.MetadataValue.md(as_markdown(found.sides.head(30), _SHOWN)),
+            peak_mib=peak_mib(),
+        ),
         check_results=[conservation_result(Conservation(records.height, counts))],
     )
+
+
+def write_matches(lake: Lake, partition: str, found: Matches, snapshot: pl.LazyFrame, state: pl.DataFrame) -> None:
+    """`rows`, the `sides` of collisions, and of the matched live records their `live_fields` and `versions`."""
+    targets = found.rows.filter(pl.col("verdict").is_in(["update", "unchanged"]))["target"].unique().implode()
+    with lake.replace("matched_records", partition) as writer:
+        writer.write("rows", found.rows)
+        writer.write("sides", found.sides)
+        live = lake.scan("catalog_snapshot", table="fields").filter(pl.col("instance_id").is_in(targets))
+        writer.write("live_fields", pl.DataFrame(schema=FIELDS))
+        for part in live.collect_batches(chunk_size=500_000):
+            writer.write("live_fields", part)
+        versions = snapshot.filter(pl.col("instance_id").is_in(targets))
+        versions = versions.select(pl.col("instance_id").alias("target"), "version", "source_id")
+        writer.write("versions", versions.collect(engine="streaming"))
+        writer.write("state", state)

@@ -11,8 +11,13 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
+from holdfast.marc.nfc import nfc_beside
+from holdfast.marc.string_views import text_buffers
 from holdfast.privacy.masking import PREFIX
 
 FIELDS = pl.Schema(
@@ -36,27 +41,28 @@ def comparable_leader(leader: str) -> str:
 
 
 def field_texts(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
-    """Frame of the shape FIELDS from subfields (shape marc.SUBFIELDS) and leaders (columns record, leader)."""
-    data = subfields.lazy().with_columns(
-        # A delimiter with no code behind it says nothing, and no system keeps it.
-        pl.when(pl.col("code") != "")
-        .then(pl.concat_str(pl.lit(DELIMITER), pl.col("code"), pl.col("value").fill_null("")))
-        .alias("piece"),
+    """Frame of the shape FIELDS from subfields (shape marc.SUBFIELDS, rows of a field together) and leaders (columns record,
+    leader and, where it is known, encoding).
+
+    What came in MARC-8 is given in normalization form C (column `nfc`, where there is one): a system that takes Unicode
+    is sent letters with their marks, as every other source sends them.
+    """
+    rows = _composed(subfields, leaders)
+    first = _first_of_each(rows)
+    # A delimiter with no code behind it says nothing, and no system keeps it.
+    piece = pl.concat_str(pl.lit(DELIMITER), pl.col("code"), pl.col("value").fill_null(""))
+    body = pl.when(pl.col("ind1").is_null()).then("value").when(pl.col("code") != "").then(piece).otherwise(pl.lit(""))
+    start = pl.when(pl.lit(pl.Series(first)) & pl.col("ind1").is_not_null()).then(pl.concat_str("ind1", "ind2"))
+    made = rows.select(
+        pl.concat_str(start.otherwise(pl.lit("")), body.fill_null("")).alias("text"),
         pl.col("value").str.starts_with(PREFIX).fill_null(False).alias("masked"),
     )
-    fields = (
-        data.group_by("record", "field", maintain_order=True)
-        .agg(
-            pl.col("tag").first(),
-            pl.when(pl.col("ind1").first().is_null())
-            .then(pl.col("value").first())
-            .otherwise(pl.concat_str(pl.col("ind1").first(), pl.col("ind2").first(), pl.col("piece").str.join("")))
-            .alias("text"),
-            pl.col("masked").any(),
-        )
-        .with_columns(pl.col("field").cast(pl.Int32))
-        .select(FIELDS.names())
-        .collect()
+    places = np.flatnonzero(first)
+    fields = rows.select("record", pl.col("field").cast(pl.Int32), "tag")[places].with_columns(
+        _joined(made["text"], places).alias("text"),
+        pl.Series(
+            "masked", np.logical_or.reduceat(made["masked"].to_numpy(), places) if len(places) else [], pl.Boolean
+        ),
     )
     leader = leaders.select(
         pl.col("record").cast(pl.UInt32),
@@ -72,6 +78,30 @@ def field_texts(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
         pl.lit(False).alias("masked"),
     )
     return pl.concat([leader, fields]).cast(FIELDS)
+
+
+def _composed(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
+    if "encoding" not in leaders.columns or "nfc" not in subfields.columns:
+        return subfields
+    legacy = leaders.filter(pl.col("encoding") == "marc-8")["record"]
+    composed = pl.when(pl.col("record").is_in(legacy.implode())).then(pl.coalesce("nfc", "value")).otherwise("value")
+    return subfields.with_columns(composed.alias("value")) if len(legacy) else subfields
+
+
+def _first_of_each(rows: pl.DataFrame) -> npt.NDArray[np.bool_]:
+    """Which rows begin a field."""
+    record, field = rows["record"].to_numpy(), rows["field"].to_numpy()
+    first = np.ones(len(record), dtype=np.bool_)
+    first[1:] = (record[1:] != record[:-1]) | (field[1:] != field[:-1])
+    return first
+
+
+def _joined(texts: pl.Series, places: npt.NDArray[np.int64]) -> pl.Series:
+    """The texts of neighbouring rows as one; each begins at one of `places`. The bytes stand in a row already."""
+    data, offsets = text_buffers(texts)
+    starts = np.concatenate((offsets[places], offsets[-1:]))
+    array = pa.Array.from_buffers(pa.large_string(), len(places), [None, pa.py_buffer(starts), pa.py_buffer(data)])
+    return pl.Series(pl.from_arrow(array), dtype=pl.String)
 
 
 def as_catalogued(fields: pl.DataFrame) -> pl.DataFrame:
@@ -113,7 +143,7 @@ def comparable(fields: pl.DataFrame) -> pl.DataFrame:
     """The rows that take part in a comparison, with the column `key`: the text in normalization form C."""
     own = (pl.col("tag") == "999") & pl.col("text").str.starts_with("ff")  # where FOLIO keeps its record's ids
     rows = fields.filter(~pl.col("tag").is_in(BOOKKEEPING) & ~pl.col("masked") & ~own)
-    return rows.with_columns(pl.col("text").str.normalize("NFC").alias("key"))
+    return rows.with_columns(nfc_beside(rows["text"]).fill_null(rows["text"]).alias("key"))
 
 
 def comparable_hashes(fields: pl.DataFrame) -> pl.DataFrame:

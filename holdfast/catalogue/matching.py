@@ -1,201 +1,466 @@
 """Each incoming record against the others of its load and against the catalogue.
 
-Identifiers are tried in the order of the source's setting `match`. The evidence is kept: by which identifier, which value,
-and what was on the other side. A collision (one identifier, two different records; or two targets) is never decided here.
+Keys are tried in the order of the source's setting `match`. All evidence is kept: by which key, which value, what else
+agrees with the other side and what does not. A collision (one identifier, two different records; or two targets) is never
+decided here.
+
+Joins over columns: of the catalogue no more than two columns are looked at at once, part by part, and of its records only
+those that a key leads to are ever in memory.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import polars as pl
 
+from holdfast.catalogue.evidence import IDENTIFIERS, compared, facts_of, keys_of
 from holdfast.outcomes import Rejection
 
-MATCHED = pl.Schema(
+# The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
+VERSION = "2"
+
+_Columns = dict[str, pl.DataType | type[pl.DataType]]
+
+_MATCHED: _Columns = {
+    "record": pl.UInt32,
+    "correlation_id": pl.String,
+    "verdict": pl.String,  # 'new', 'update', 'unchanged', 'duplicate' or 'collision'
+    "matched_by": pl.String,  # kind of the key that decided: 'ocn'; '' for new records
+    "evidence": pl.String,  # that key with its value: 'ocn 12345'; '' for new records
+    "agreed": pl.List(pl.String),  # keys that agree with the other side: of evidence.COMPARED
+    "disagreed": pl.List(pl.String),  # keys that both sides have and that differ
+    "target": pl.String,  # instance id of the live record; null for new ones
+    "other": pl.String,  # duplicate: correlation id of the record that counts; collision: the other sides
+    "detail": pl.String,  # in words, for people
+}
+MATCHED = pl.Schema(_MATCHED)
+
+# A row a side of a collision: the incoming record's own (side 0), then what it collides with.
+_SIDES: _Columns = {
+    "record": pl.UInt32,
+    "side": pl.UInt32,
+    "held_in": pl.String,  # 'load' or 'catalogue'
+    "id": pl.String,  # correlation id or instance id
+    "number": pl.String,  # record number in the window, or the live record's number for people
+    "evidence": pl.String,  # the key that both share; '' for the record itself
+    "control_number": pl.String,
+    "title": pl.String,
+    "author": pl.String,
+    "year": pl.Int32,
+    "agreed": pl.List(pl.String),
+    "disagreed": pl.List(pl.String),
+    "target": pl.String,  # the live record that this side would change
+}
+SIDES = pl.Schema(_SIDES)
+
+# What matching reads of a record and of the catalogue, and nothing else.
+RECORD_COLUMNS = (
+    *("record", "correlation_id", "file", "last_modified", "content_sha256", "comparable_sha256"),
+    *("control_number", "control_number_org", "ocn", "isbn", "issn", "lccn"),
+    *("title", "title_key", "author", "author_key", "year"),
+)
+_LIVE_COLUMNS = (
+    *("instance_id", "hrid", "comparable_sha256", "control_number", "control_number_org", "system_numbers"),
+    *("ocn", "isbn", "issn", "lccn", "title", "title_key", "author", "author_key", "year"),
+)
+# Of a group that collides so many others are shown; the group may be a set of hundreds of volumes under one ISBN.
+SIDES_SHOWN = 10
+
+_PUBLICATION = ("isbn", "issn", "lccn")  # name what was published; a control number and an OCN name a record
+_HIT = pl.Schema({"record": pl.UInt32, "target": pl.String, "rank": pl.Int32, "key": pl.String})
+_PAIR = pl.Schema({"record": pl.UInt32, "held_in": pl.String, "id": pl.String, "evidence": pl.String})
+_DECIDED = pl.Schema(
     {
         "record": pl.UInt32,
-        "correlation_id": pl.String,
-        "verdict": pl.String,  # 'new', 'update', 'unchanged', 'duplicate' or 'collision'
-        "evidence": pl.String,  # 'ocn 12345', '' for new records
-        "target": pl.String,  # instance id of the live record; null for new ones
-        "other": pl.String,  # duplicate: correlation id of the record that counts; collision: the other sides
-        "detail": pl.String,  # in words, for people
+        "verdict": pl.String,
+        "matched_by": pl.String,
+        "evidence": pl.String,
+        "target": pl.String,
+        "other": pl.String,
+        "detail": pl.String,
     }
 )
 
-SNAPSHOT_KEYS = ("control_number", "ocn", "isbn", "issn", "lccn")
+
+class Matches(NamedTuple):
+    """rows: shape MATCHED, a row a record. sides: shape SIDES, of the records in collision."""
+
+    rows: pl.DataFrame
+    sides: pl.DataFrame
 
 
-def _keys(frame: pl.DataFrame, kind: str, id_column: str) -> pl.DataFrame:
-    """Columns id, key: a row an identifier of that kind."""
-    if kind == "control_number":
-        rows = frame.filter(pl.col("control_number") != "").select(
-            pl.col(id_column).alias("id"),
-            # Numbers without an organization are no identity of their own: the title has to agree.
-            pl.when(pl.col("control_number_org") != "")
-            .then(pl.concat_str(pl.lit("("), pl.col("control_number_org"), pl.lit(")"), pl.col("control_number")))
-            .otherwise(pl.concat_str(pl.col("control_number"), pl.lit(" / "), pl.col("title_key")))
-            .alias("key"),
-        )
-    else:
-        rows = frame.select(pl.col(id_column).alias("id"), pl.col(kind).alias("key")).explode("key").drop_nulls()
-    return rows.unique()
-
-
-def _system_keys(snapshot: pl.DataFrame) -> pl.DataFrame:
-    """Columns target, key: the suppliers' numbers, which the catalogue keeps in 035."""
-    numbers = (
-        snapshot.select("instance_id", "title_key", pl.col("system_numbers").alias("number"))
-        .explode("number")
-        .drop_nulls()
-    )
-    return numbers.select(
-        pl.col("instance_id").alias("target"),
-        pl.when(pl.col("number").str.starts_with("("))
-        .then(pl.col("number"))
-        .otherwise(pl.concat_str(pl.col("number"), pl.lit(" / "), pl.col("title_key")))
-        .alias("key"),
+def _shaped(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """`frame` with the columns of `schema`; what is not there is null."""
+    return frame.select(
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(dtype).alias(name)
+        for name, dtype in schema.items()
     )
 
 
-def _within(records: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Columns record, verdict, evidence, other, detail for records that share an identifier of this kind in the load."""
-    keys = _keys(records, kind, "record").rename({"id": "record"})
-    shared = keys.filter(pl.len().over("key") > 1)
-    if not shared.height:
-        return _NONE_WITHIN
-    facts = records.select("record", "correlation_id", "last_modified", "title", "title_key", "content_sha256")
+def _groups(records: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Rows record, key, winner … of the records that share a key of this kind with another one, the winner of each key first:
+    the newest (005, then the later one)."""
+    keys = keys_of(records.lazy(), kind, "record").unique().collect()
+    shared = keys.filter(pl.col("key").is_duplicated()).rename({"id": "record"})
+    facts = records.select(
+        "record", "correlation_id", "last_modified", "title_key", "content_sha256", "comparable_sha256"
+    )
     rows = shared.join(facts, on="record").sort("key", "last_modified", "record", descending=[False, True, True])
-    rows = rows.with_columns(
-        pl.col("record").first().over("key").alias("winner"),
-        pl.col("correlation_id").first().over("key").alias("winner_id"),
-        pl.col("title_key").first().over("key").alias("winner_title"),
-        (pl.col("title_key").n_unique().over("key") == 1).alias("one_title"),
-        (pl.col("content_sha256") == pl.col("content_sha256").first().over("key")).alias("identical"),
-        pl.col("record").cast(pl.String).str.join(", ").over("key").alias("all"),
-        pl.col("correlation_id").str.join(",").over("key").alias("all_ids"),
+    heads = rows.group_by("key", maintain_order=True).agg(
+        pl.col("record").first().alias("winner"),
+        pl.col("correlation_id").first().alias("winner_id"),
+        pl.col("content_sha256").first().alias("winner_content"),
+        pl.col("comparable_sha256").first().alias("winner_comparable"),
+        (pl.col("title_key").n_unique() == 1).alias("one_title"),
+        pl.col("record").head(SIDES_SHOWN + 1).alias("members"),
+        pl.col("correlation_id").head(SIDES_SHOWN + 1).alias("member_ids"),
+        pl.len().alias("size"),
     )
+    return rows.join(heads, on="key", how="left", maintain_order="left")
+
+
+def _within(records: pl.DataFrame, kind: str) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(shape _DECIDED, shape _PAIR) of the records that share an identifier of this kind in the load."""
+    rows = _groups(records, kind)
     # A source's own control number names one record, however its title was corrected since.
     same_record = pl.lit(True) if kind == "control_number" else pl.col("one_title")
-    loser = pl.col("record") != pl.col("winner")
-    verdicts = rows.filter(~same_record | loser).select(
+    return _verdicts_within(rows, kind, same_record, "share the identifier and differ in title")
+
+
+def _within_by_title(records: pl.DataFrame, facts: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Likewise for records that share title, author and date and that no identifier sets apart: the same content is a
+    duplicate, else a person decides."""
+    rows = _groups(records, "title")
+    others = rows.filter(pl.col("record") != pl.col("winner")).select("key", "record", "winner")
+    pairs = compared(_joined(others, facts, facts, "record", "winner"))
+    apart = pairs.filter(pl.col("disagreed").list.set_intersection(list(IDENTIFIERS)).list.len() > 0)
+    rows = rows.join(apart.select("key", "record"), on=["key", "record"], how="anti", maintain_order="left")
+    rows = rows.filter(pl.len().over("key") > 1)
+    same = (pl.col("comparable_sha256") == pl.col("winner_comparable")).all().over("key")
+    return _verdicts_within(
+        rows, "title", same, "share title, author and date, and no identifier says whether they are one"
+    )
+
+
+def _verdicts_within(
+    rows: pl.DataFrame, kind: str, same_record: pl.Expr, collide: str
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    rows = rows.with_columns(same_record.alias("same"), pl.concat_str(pl.lit(f"{kind} "), "key").alias("evidence"))
+    listed = pl.col("members").cast(pl.List(pl.String)).list.join(", ")
+    more = pl.when(pl.col("size") > SIDES_SHOWN + 1).then(
+        pl.concat_str(pl.lit(" and "), pl.col("size") - SIDES_SHOWN - 1, pl.lit(" more"))
+    )
+    identical = pl.col("content_sha256") == pl.col("winner_content")
+    verdicts = rows.filter(~pl.col("same") | (pl.col("record") != pl.col("winner"))).select(
         "record",
-        pl.when(same_record).then(pl.lit("duplicate")).otherwise(pl.lit("collision")).alias("verdict"),
-        pl.concat_str(pl.lit(kind + " "), pl.col("key")).alias("evidence"),
-        pl.when(same_record).then(pl.col("winner_id")).otherwise(pl.col("all_ids")).alias("other"),
-        pl.when(same_record & pl.col("identical"))
-        .then(pl.concat_str(pl.lit("the same bytes as record "), pl.col("winner")))
-        .when(same_record)
-        .then(pl.concat_str(pl.lit("superseded by record "), pl.col("winner"), pl.lit(" of the same load")))
-        .otherwise(
-            pl.concat_str(pl.lit("records "), pl.col("all"), pl.lit(" share the identifier and differ in title"))
-        )
+        "key",
+        pl.when("same").then(pl.lit("duplicate")).otherwise(pl.lit("collision")).alias("verdict"),
+        pl.lit(kind).alias("matched_by"),
+        "evidence",
+        pl.when("same").then("winner_id").otherwise(pl.col("member_ids").list.join(",")).alias("other"),
+        pl.when(pl.col("same") & identical)
+        .then(pl.concat_str(pl.lit("the same bytes as record "), "winner"))
+        .when("same")
+        .then(pl.concat_str(pl.lit("superseded by record "), "winner", pl.lit(" of the same load")))
+        .otherwise(pl.concat_str(pl.lit("records "), listed, more.fill_null(""), pl.lit(f" {collide}")))
         .alias("detail"),
+        "member_ids",
+        "correlation_id",
     )
     # Of several verdicts a collision counts: it needs a person.
-    return verdicts.sort("record", "verdict").unique("record", keep="first", maintain_order=True)
+    verdicts = verdicts.sort("record", "verdict", "key").unique("record", keep="first", maintain_order=True)
+    sides = (
+        verdicts.filter(pl.col("verdict") == "collision")
+        .select("record", "correlation_id", "evidence", pl.lit("load").alias("held_in"), id="member_ids")
+        .explode("id")
+        .filter(pl.col("id") != pl.col("correlation_id"))
+    )
+    return _shaped(verdicts, _DECIDED), _shaped(sides, _PAIR)
 
 
-_NONE_WITHIN = pl.DataFrame(
-    schema={"record": pl.UInt32, "verdict": pl.String, "evidence": pl.String, "other": pl.String, "detail": pl.String}
-)
-
-
-def _targets(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...]) -> pl.DataFrame:
-    """Columns record, targets (list, distinct), target and evidence (of the first identifier that found one)."""
-    found = []
-    for rank, kind in enumerate(kinds):
-        ours = _keys(records, kind, "record").rename({"id": "record"})
-        theirs = _keys(snapshot, kind, "instance_id").rename({"id": "target"})
-        if kind == "control_number":
-            theirs = pl.concat([theirs, _system_keys(snapshot)]).unique()
-        hits = ours.join(theirs, on="key").with_columns(
-            pl.lit(rank).alias("rank"), pl.concat_str(pl.lit(kind + " "), pl.col("key")).alias("evidence")
-        )
-        found.append(hits.select("record", "target", "rank", "evidence"))
-    if not found:
-        return pl.DataFrame(
-            schema={"record": pl.UInt32, "targets": pl.List(pl.String), "target": pl.String, "evidence": pl.String}
-        )
-    return (
-        pl.concat(found)
-        .sort("record", "rank", "target")
-        .group_by("record", maintain_order=True)
-        .agg(
-            pl.col("target").unique(maintain_order=True).alias("targets"),
-            pl.col("target").first(),
-            pl.col("evidence").first(),
-        )
+def _root(decided: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
+    """`decided` whose duplicates name the record that counts, not one that is a duplicate itself. The winner of a key is
+    always newer, so the way ends."""
+    links = dict(
+        decided.filter(pl.col("verdict") == "duplicate")
+        .join(ids, on="record")
+        .select("correlation_id", "other")
+        .iter_rows()
+    )
+    further = {other for other in links.values() if other in links}
+    if not further:
+        return decided
+    roots = {}
+    for each in further:
+        last = each
+        while last in links:
+            last = links[last]
+        roots[each] = last
+    is_duplicate = pl.col("verdict") == "duplicate"
+    return decided.with_columns(
+        pl.when(is_duplicate).then(pl.col("other").replace(roots)).otherwise("other").alias("other")
     )
 
 
-def match(records: pl.DataFrame, snapshot: pl.DataFrame, kinds: tuple[str, ...]) -> pl.DataFrame:
-    """A row a record, in the shape of MATCHED.
-
-    Args:
-        records: shape of `normalize.NORMALIZED` with `comparable_sha256`.
-        snapshot: the live catalogue: instance_id, the identifier columns of NORMALIZED, title_key, comparable_sha256.
-        kinds: identifiers to try, in order: control_number, ocn, isbn, issn, lccn.
-    """
-    left = records
-    decided = []
-    for kind in kinds:
-        verdicts = _within(left, kind)
-        decided.append(verdicts)
-        left = left.join(verdicts, on="record", how="anti")
-    inside = pl.concat(decided) if decided else _NONE_WITHIN
-
-    targets = _targets(left, snapshot, kinds)
-    rows = left.select("record", "comparable_sha256").join(targets, on="record", how="left", maintain_order="left")
-    live = snapshot.select(pl.col("instance_id").alias("target"), pl.col("comparable_sha256").alias("live_sha256"))
-    rows = rows.join(live, on="target", how="left", maintain_order="left")
-    rows = rows.with_columns(
-        pl.when(pl.col("target").is_not_null()).then(pl.len().over("target")).otherwise(1).alias("sharing")
+def _hits(records: pl.DataFrame, snapshot: pl.LazyFrame, kind: str, rank: int) -> pl.DataFrame:
+    """Shape _HIT: which live records the records' keys of this kind lead to."""
+    ours = keys_of(records.lazy(), kind, "record").rename({"id": "record"}).collect()
+    if not ours.height:
+        return pl.DataFrame(schema=_HIT)
+    theirs = keys_of(snapshot, kind, "instance_id", live=True).rename({"id": "target"})
+    # A filter streams: of the catalogue, what has none of our keys is never held (a join would hold it all).
+    wanted = ours["key"].unique().implode()
+    hits = theirs.filter(pl.col("key").is_in(wanted)).unique().collect(engine="streaming").join(ours.unique(), on="key")
+    return _shaped(
+        hits.with_columns(pl.lit(rank).alias("rank"), pl.concat_str(pl.lit(f"{kind} "), "key").alias("key")), _HIT
     )
-    two_targets = pl.col("targets").list.len().fill_null(0) > 1
-    outside = rows.select(
+
+
+def _live_facts(snapshot: pl.LazyFrame, targets: pl.Series) -> pl.DataFrame:
+    return snapshot.filter(pl.col("instance_id").is_in(targets.unique().implode())).collect(engine="streaming")
+
+
+def _joined(pairs: pl.DataFrame, left: pl.DataFrame, right: pl.DataFrame, ours: str, theirs: str) -> pl.DataFrame:
+    """`pairs` with the facts of both sides, as `evidence.compared` wants them."""
+    others = right.rename({name: f"{name}_other" for name in right.columns if name != "id"})
+    with_ours = pairs.join(left, left_on=ours, right_on="id", how="left", maintain_order="left")
+    return with_ours.join(others, left_on=theirs, right_on="id", how="left", maintain_order="left")
+
+
+def _against(
+    hits: pl.DataFrame, records: pl.DataFrame, live: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame
+) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """(shape _DECIDED, shape _PAIR, columns record, agreed and disagreed) of the records whose keys lead to live ones; `ours` and
+    `theirs` are the facts of both."""
+    best = hits.sort("record", "rank", "target", "key").unique(["record", "target"], keep="first", maintain_order=True)
+    # A key that names nothing ('n/a') may lead to very many; the first are shown.
+    pairs = best.filter(pl.int_range(pl.len()).over("record") <= SIDES_SHOWN).select("record", "target", "key")
+    targets = pairs.group_by("record", maintain_order=True).agg(
+        pl.col("target").alias("targets"), pl.col("target").first(), pl.col("key").first()
+    )
+    rows = targets.join(records.select("record", "correlation_id", "comparable_sha256"), on="record", how="left")
+    hashes = live.select(target="instance_id", live_sha256="comparable_sha256")
+    rows = rows.join(hashes, on="target", how="left").sort("record")
+
+    facts = compared(_joined(rows.select("record", "target"), ours, theirs, "record", "target"))
+    differs = pl.col("disagreed").list.contains
+    another = facts.select(
         "record",
-        pl.when(two_targets | (pl.col("sharing") > 1))
+        (
+            (pl.col("agreed").list.set_intersection(["control_number", "ocn"]).list.len() == 0)
+            & (pl.col("agreed").list.set_intersection(list(_PUBLICATION)).list.len() > 0)
+            & differs("title")
+            & (differs("author") | differs("year"))
+        ).alias("another"),
+    )
+    rows = rows.join(another, on="record", how="left", maintain_order="left").with_columns(
+        (pl.col("targets").list.len() > 1).alias("two"), pl.len().over("target").alias("sharing")
+    )
+    two, shared, other = pl.col("two"), pl.col("sharing") > 1, pl.col("another")
+    decided = rows.select(
+        "record",
+        pl.when(two | shared | other)
         .then(pl.lit("collision"))
-        .when(pl.col("target").is_null())
-        .then(pl.lit("new"))
         .when(pl.col("comparable_sha256") == pl.col("live_sha256"))
         .then(pl.lit("unchanged"))
         .otherwise(pl.lit("update"))
         .alias("verdict"),
-        pl.col("evidence").fill_null(""),
-        pl.when(two_targets).then(None).otherwise(pl.col("target")).alias("target"),
-        pl.when(two_targets).then(pl.col("targets").list.join(",")).otherwise(None).alias("other"),
-        pl.when(two_targets)
+        pl.col("key").str.split(" ").list.first().alias("matched_by"),
+        pl.col("key").alias("evidence"),
+        pl.when(~two).then("target").alias("target"),
+        pl.when(two).then(pl.col("targets").list.join(",")).alias("other"),
+        pl.when(two)
         .then(pl.lit("its identifiers belong to different records of the catalogue"))
-        .when(pl.col("sharing") > 1)
-        .then(
-            pl.concat_str(
-                pl.col("sharing"), pl.lit(" records of the load would change the same record of the catalogue")
-            )
-        )
+        .when(shared)
+        .then(pl.concat_str("sharing", pl.lit(" records of the load would change the same record of the catalogue")))
+        .when(other)
+        .then(pl.lit("the record of the catalogue with this identifier has another title, and another author or year"))
         .otherwise(pl.lit(""))
         .alias("detail"),
     )
-    verdicts = pl.concat([inside.with_columns(pl.lit(None, dtype=pl.String).alias("target")), outside], how="diagonal")
-    ids = records.select("record", "correlation_id")
-    return ids.join(verdicts, on="record", how="left", maintain_order="left").select(
-        [pl.col(name).cast(dtype) for name, dtype in MATCHED.items()]
+    collided = decided.filter(pl.col("verdict") == "collision").select("record")
+    catalogue = pairs.join(collided, on="record", how="semi").select(
+        "record", pl.lit("catalogue").alias("held_in"), id="target", evidence="key"
     )
+    sides = pl.concat([_shaped(catalogue, _PAIR), _sharing(rows)])
+    return _shaped(decided, _DECIDED), sides, facts.select("record", "agreed", "disagreed")
 
 
-def collisions(matched: pl.DataFrame, records: pl.DataFrame) -> list[Rejection]:
-    """The quarantine entries of the records in collision, each naming the other sides."""
-    facts = records.select("record", "file", "content_sha256", "title")
-    rows = matched.filter(pl.col("verdict") == "collision").join(facts, on="record", how="left", maintain_order="left")
+def _sharing(rows: pl.DataFrame) -> pl.DataFrame:
+    """Shape _PAIR: the other records of the load that would change the same live one."""
+    groups = rows.filter(pl.col("sharing") > 1).select("record", "correlation_id", "target", "key")
+    members = (
+        groups.sort("target", "record")
+        .group_by("target", maintain_order=True)
+        .agg(
+            pl.col("correlation_id").head(SIDES_SHOWN + 1).alias("id"),
+            pl.col("key").head(SIDES_SHOWN + 1).alias("evidence"),
+        )
+    )
+    others = groups.drop("key").join(members, on="target").explode("id", "evidence")
+    others = others.filter(pl.col("id") != pl.col("correlation_id")).with_columns(pl.lit("load").alias("held_in"))
+    return _shaped(others, _PAIR)
+
+
+def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: Sequence[str]) -> Matches:
+    """What each record is to its load and to the catalogue.
+
+    Args:
+        records: RECORD_COLUMNS at least (shape of `window.RECORDS`).
+        snapshot: the live catalogue, shape of `catalogue.snapshot.RECORDS`; a scan of its files is read in parts.
+        kinds: keys to try, in order: control_number, ocn, isbn, issn, lccn, and last title.
+    """
+    snapshot = snapshot.lazy()
+    columns = snapshot.collect_schema().names()
+    snapshot = snapshot.select([each for each in _LIVE_COLUMNS if each in columns])
+    records = records.select(RECORD_COLUMNS).sort("record")
+    identifiers = [kind for kind in kinds if kind != "title"]
+    ours = facts_of(records, "record")
+    left, decided, pairs = records, [], []
+    for kind in identifiers:
+        verdicts, sides = _within(left, kind)
+        decided.append(verdicts)
+        pairs.append(sides)
+        left = left.join(verdicts, on="record", how="anti", maintain_order="left")
+    hits = [_hits(left, snapshot, kind, rank) for rank, kind in enumerate(identifiers)]
+    found = pl.concat([pl.DataFrame(schema=_HIT), *hits])
+    live = _live_facts(snapshot, found["target"])
+    if "title" in kinds:
+        rest = left.join(found, on="record", how="anti", maintain_order="left")
+        by_title = _hits(rest, snapshot, "title", len(identifiers))
+        its_live = _live_facts(snapshot, by_title["target"])
+        by_title = _not_set_apart(by_title, ours, facts_of(its_live, "instance_id", live=True))
+        rest = rest.join(by_title, on="record", how="anti", maintain_order="left")
+        verdicts, sides = _within_by_title(rest, ours)
+        decided.append(verdicts)
+        pairs.append(sides)
+        found = pl.concat([found, by_title])
+        live = pl.concat([live, its_live]).unique("instance_id", maintain_order=True)
+    theirs = facts_of(live, "instance_id", live=True)
+    verdicts, sides, evidence = _against(found, left, live, ours, theirs)
+    decided.append(verdicts)
+    pairs.append(sides)
+
+    ids = records.select("record", "correlation_id")
+    rows = _root(pl.concat([pl.DataFrame(schema=_DECIDED), *decided]), ids)
+    rows = ids.join(rows, on="record", how="left", maintain_order="left").with_columns(
+        pl.col("verdict").fill_null("new"), pl.col("matched_by", "evidence", "detail").fill_null("")
+    )
+    in_load = ours.rename({"id": "record"}).join(ids, on="record").drop("record").rename({"correlation_id": "id"})
+    all_sides = _sides(pl.concat(pairs), records, live, rows, (ours, in_load, theirs))
+    return Matches(_with_evidence(rows, all_sides, evidence, ours, in_load), all_sides)
+
+
+def _not_set_apart(hits: pl.DataFrame, ours: pl.DataFrame, theirs: pl.DataFrame) -> pl.DataFrame:
+    """The hits by title whose two sides no identifier sets apart: another OCN or ISBN is another record."""
+    pairs = compared(_joined(hits.select("record", "target").unique(), ours, theirs, "record", "target"))
+    apart = pairs.filter(pl.col("disagreed").list.set_intersection(list(IDENTIFIERS)).list.len() > 0)
+    return hits.join(apart, on=["record", "target"], how="anti")
+
+
+def _with_evidence(
+    rows: pl.DataFrame, sides: pl.DataFrame, evidence: pl.DataFrame, ours: pl.DataFrame, in_load: pl.DataFrame
+) -> pl.DataFrame:
+    """`rows` with agreed and disagreed, in the shape of MATCHED: beside the target, the record that counts, or the first of
+    the other sides."""
+    held = rows.filter(pl.col("verdict").is_in(["update", "unchanged"])).select("record")
+    counts = rows.filter(pl.col("verdict") == "duplicate").select("record", id="other")
+    names = ["record", "agreed", "disagreed"]
+    found = pl.concat(
+        [
+            evidence.join(held, on="record", how="semi"),
+            compared(_joined(counts, ours, in_load, "record", "id")).select(names),
+            sides.filter(pl.col("side") == 1).select(names),
+        ]
+    )
+    empty = pl.lit([], dtype=pl.List(pl.String))
+    whole = rows.join(found, on="record", how="left", maintain_order="left")
+    return _shaped(whole.with_columns(pl.col("agreed", "disagreed").fill_null(empty)), MATCHED)
+
+
+def _sides(
+    pairs: pl.DataFrame,
+    records: pl.DataFrame,
+    live: pl.DataFrame,
+    rows: pl.DataFrame,
+    facts: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
+) -> pl.DataFrame:
+    """Shape SIDES of the records in collision; `facts`: of the load by record and by correlation id, and of the live ones."""
+    collided = rows.filter(pl.col("verdict") == "collision").select("record", own_target="target")
+    if not collided.height:
+        return pl.DataFrame(schema=SIDES)
+    pairs = pairs.join(collided, on="record", how="semi").unique(
+        ["record", "held_in", "id"], keep="first", maintain_order=True
+    )
+    targets = rows.select("correlation_id", "target")
+    in_load = records.select(
+        pl.col("correlation_id").alias("id"), pl.col("record").cast(pl.String).alias("number"), "control_number",
+        "title", "author", "year",
+    ).join(targets, left_on="id", right_on="correlation_id", how="left")  # fmt: skip
+    in_catalogue = live.select(
+        pl.col("instance_id").alias("id"), pl.col("hrid").alias("number"), "control_number", "title", "author", "year",
+        pl.col("instance_id").alias("target"),
+    )  # fmt: skip
+    ours, of_load, of_catalogue = facts
+    sides = []
+    for held_in, shown, theirs in (("load", in_load, of_load), ("catalogue", in_catalogue, of_catalogue)):
+        chosen = pairs.filter(pl.col("held_in") == held_in)
+        evidence = compared(_joined(chosen, ours, theirs, "record", "id")).select(*_PAIR, "agreed", "disagreed")
+        sides.append(_shaped(evidence.join(shown, on="id", how="left"), SIDES))
+    own = collided.join(records.select("record", id="correlation_id"), on="record").join(in_load, on="id")
+    own = _shaped(own.with_columns(pl.lit("load").alias("held_in"), pl.lit("").alias("evidence")), SIDES)
+    empty = pl.lit([], dtype=pl.List(pl.String))
+    whole = pl.concat([own.with_columns(pl.lit(0, pl.UInt32).alias("side")), *sides])
+    # What is in the catalogue comes first: it is what would be changed.
+    order = ["record", pl.col("side").is_null(), "held_in", "number", "id"]
+    whole = whole.sort(order, maintain_order=True).with_columns(
+        pl.int_range(pl.len(), dtype=pl.UInt32).over("record").alias("side"),
+        pl.col("agreed", "disagreed").fill_null(empty),
+    )
+    return _shaped(whole, SIDES)
+
+
+def collisions(matches: Matches, records: pl.DataFrame) -> list[Rejection]:
+    """The quarantine entries of the records in collision, each with all sides, so that a cataloguer can decide."""
+    facts = records.select("record", "file", "content_sha256")
+    rows = matches.rows.filter(pl.col("verdict") == "collision").join(
+        facts, on="record", how="left", maintain_order="left"
+    )
+    sides: dict[int, list[str]] = {}
+    for side in matches.sides.iter_rows(named=True):
+        sides.setdefault(side["record"], []).append(_as_words(side))
     return [
         Rejection(
             code="match.collision",
-            place=f"{row['file']} record {row['record']} ({(row['title'] or '')[:80]}): {row['evidence']}: {row['detail']}",
+            place=f"{row['file']} record {row['record']}: {row['evidence']}: {row['detail']}; "
+            + " ↔ ".join(sides[row["record"]]),
             rule="one identifier names one record: neither two records of a load nor two of the catalogue may share it",
-            hint=f"other sides: {row['other'] or row['target']}. Correct the wrong identifier at the vendor or in the catalogue, "
-            "or take the identifier out of the source's `match`, then materialize again",
+            hint=f"other sides: {row['other'] or row['target']}. Correct the wrong identifier at the vendor or in the "
+            f"catalogue, or take {row['matched_by']} out of the source's `match`, then materialize again",
             correlation_id=row["correlation_id"],
             sha256=row["content_sha256"],
         )
         for row in rows.iter_rows(named=True)
     ]
+
+
+def _as_words(side: dict[str, object]) -> str:
+    """'[catalogue in0042] Bleak house / Dickens, Charles, 1853; 001 ocm123; by ocn 123; agrees in title; differs in year'."""
+    said = [f"{str(side['title'] or '(no title)')[:80]}"]
+    if side["author"]:
+        said[0] += f" / {str(side['author'])[:60]}"
+    if side["year"]:
+        said[0] += f", {side['year']}"
+    if side["control_number"]:
+        said.append(f"001 {side['control_number']}")
+    if side["evidence"]:
+        said.append(f"by {side['evidence']}")
+    for name, words in (("agreed", "agrees in"), ("disagreed", "differs in")):
+        keys = side[name]
+        if isinstance(keys, list) and keys:
+            said.append(f"{words} {', '.join(keys)}")
+    if side["target"] and side["held_in"] == "load":
+        said.append(f"would change {side['target']}")
+    return f"[{side['held_in']} {side['number']}] " + "; ".join(said)

@@ -14,7 +14,10 @@ from holdfast.marc.harvest import INDEX
 from holdfast.marc.normalize import NORMALIZED, normalize
 from holdfast.privacy.masking import MaskingRules, token
 
-_KEYS = ["control_number", "control_number_org", "system_numbers", "ocn", "isbn", "issn", "lccn", "title", "title_key"]
+_KEYS = (
+    *("control_number", "control_number_org", "system_numbers", "ocn", "isbn", "issn", "lccn"),
+    *("title", "title_key", "author", "author_key", "year"),
+)
 
 RECORDS = pl.Schema(
     [

@@ -117,6 +117,7 @@ def _rows(records: list[Record], data: bytes, offset: int, first_record: int) ->
                 "sha256": digest,
                 "leader": record.leader,
                 "claims": claims_of(record.leader),
+                "found": "utf-8" if wide else "ascii",
                 "encoding": "utf-8" if wide else "ascii",
             }
         )

@@ -140,6 +140,11 @@ FAULTS: dict[str, Fault] = {
         "the bytes are not in the encoding that the record declares; have it exported in UTF-8, or convert it knowing the "
         "encoding that it really has (the candidates are in the place)",
     ),
+    "marc.encoding_mixed": Fault(
+        "MARC 21 Specifications, character sets: a record is in one encoding, which leader/09 names",
+        "some values of the record are UTF-8 and others are not, mostly after a copy from another system; have the record "
+        "exported again, or mend the value that is named",
+    ),
     "marc.encoding_lossy": Fault(
         "a character conversion is used only if it can be undone to the very same bytes",
         "the record uses two codes of East Asian MARC-8 that Unicode has one character for; have it exported in UTF-8",

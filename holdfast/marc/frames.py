@@ -13,8 +13,9 @@ RECORDS = pl.Schema(
         "length": pl.UInt32,  # bytes, with the record terminator
         "sha256": pl.String,  # hex, of these bytes
         "leader": pl.String,  # 24 characters; null where the record can't be read
-        "claims": pl.String,  # encoding by leader/09: 'utf-8', 'marc-8' or 'unknown'
-        "encoding": pl.String,  # as decoded: 'ascii', 'utf-8', 'marc-8'; null where it can't be read
+        "claims": pl.String,  # encoding by leader/09 (UNIMARC: 100 $a/26-33): 'utf-8', 'marc-8' … or 'unknown'
+        "found": pl.String,  # what the bytes are: one of encoding.FOUND
+        "encoding": pl.String,  # as decoded: 'ascii', 'utf-8', 'marc-8' …; null where it can't be read
         "fault": pl.String,  # code of `faults.FAULTS`; null: the record is readable
         "fault_byte": pl.UInt64,  # offset in the file of the byte that shows it
         "fault_detail": pl.String,  # what was found there
@@ -31,6 +32,13 @@ SUBFIELDS = pl.Schema(
         "code": pl.String,  # null in control fields and in a data field without a subfield
         "value": pl.String,
     }
+)
+
+NORMALIZED_SUBFIELDS = pl.Schema(
+    [
+        *SUBFIELDS.items(),
+        ("nfc", pl.String),  # the value in normalization form C; null where it is in it already
+    ]
 )
 
 

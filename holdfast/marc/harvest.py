@@ -9,6 +9,7 @@ from typing import BinaryIO, NamedTuple
 import polars as pl
 
 from holdfast.marc.blocks import Block
+from holdfast.marc.encoding import MARC21, Reading
 from holdfast.marc.faults import rejection_of
 from holdfast.marc.frames import RECORDS, Frames
 from holdfast.marc.iso2709 import FILLER, read_columns
@@ -49,6 +50,7 @@ def index_drop(
     first_record: int = 1,
     block_bytes: int = 4_000_000,
     format: str | None = None,
+    reading: Reading = MARC21,
 ) -> Iterator[Indexed]:
     """A drop block by block: any of reading.FORMATS, told by its content where `format` is None, plain or packed. At least one
     row comes out of any file. Files of an archive are named `archive.zip/inner.mrc`.
@@ -58,7 +60,7 @@ def index_drop(
     next_record = first_record
     for content in unpacked(name, stream):
         reached = 0
-        for part in read_content(content, format, block_bytes, next_record):
+        for part in read_content(content, format, block_bytes, next_record, reading):
             indexed = masking.index(part)
             gap = abs(part.offset - reached)
             reached = max(part.offset + len(part.data), _end(part))
@@ -164,19 +166,19 @@ def _rejected(records: pl.DataFrame, found: dict[int, tuple[str, str]]) -> pl.Da
     return records.with_columns(pl.when(struck).then(new).otherwise(name).alias(name) for name, new in faults.items())
 
 
-def columns_of(index: pl.DataFrame) -> pl.DataFrame:
-    """The subfields (shape frames.SUBFIELDS) of an index's readable records, with their numbers."""
+def columns_of(index: pl.DataFrame, reading: Reading = MARC21) -> pl.DataFrame:
+    """The subfields (shape frames.SUBFIELDS) of an index's readable records, with their numbers; read as they were indexed."""
     readable = index.filter(pl.col("fault").is_null())
     # An index of before there were formats is of ISO 2709.
     binary = readable["format"] == "iso2709" if "format" in readable.columns else pl.Series([True] * readable.height)
     if binary.all():
-        return _numbered(read_columns(Block(b"".join(readable["raw"]), 0, True)), readable["record"])
+        return _numbered(read_columns(Block(b"".join(readable["raw"]), 0, True), 1, reading), readable["record"])
     others = readable.filter(~binary)
     content = Content("", io.BytesIO(HEAD + b"".join(others["raw"]) + TAIL).read)
     read = [_numbered(part, others["record"]) for part in read_content(content, "marcxml", 4_000_000, 1)]
     if binary.any():
         iso2709 = readable.filter(binary)
-        read.append(_numbered(read_columns(Block(b"".join(iso2709["raw"]), 0, True)), iso2709["record"]))
+        read.append(_numbered(read_columns(Block(b"".join(iso2709["raw"]), 0, True), 1, reading), iso2709["record"]))
     return pl.concat(read).sort("record", maintain_order=True)
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
+from holdfast.marc.encoding import MARC21, Reading
 from holdfast.marc.frames import Frames
 from holdfast.marc.marc8_writer import NotInMarc8Error, encode_marc8
 
@@ -59,18 +60,20 @@ def concat_refused(parts: list[pl.DataFrame]) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=REFUSED), *parts]).unique("record", keep="first", maintain_order=True)
 
 
-def to_iso2709(frames: Frames, encoding: str = "keep", originals: dict[int, bytes] | None = None) -> Made:
+def to_iso2709(
+    frames: Frames, encoding: str = "keep", originals: dict[int, bytes] | None = None, reading: Reading = MARC21
+) -> Made:
     """The readable records of `frames` in ISO 2709, in their order.
 
     Args:
         encoding: 'keep': each record as its leader/09 says, which is as it was read. 'utf-8': all in UTF-8, with 'a' in
             leader/09. 'marc-8': all in MARC-8, with a blank there.
         originals: bytes of records that may be written as they were, if their subfields are still the same
-            (`Part.originals`).
+            (`Part.originals`), as they are read with `reading`.
     """
     records = frames.records.filter(pl.col("fault").is_null()).select("record", "leader", "encoding")
     rows = frames.subfields.join(records, on="record", how="semi", maintain_order="left")
-    kept = _kept(frames, originals or {}) if encoding == "keep" else {}
+    kept = _kept(frames, originals or {}, reading) if encoding == "keep" else {}
     if kept:
         same = pl.col("record").is_in(list(kept))
         records, rows = records.filter(~same), rows.filter(~same)
@@ -97,7 +100,7 @@ def _legacy(records: pl.DataFrame, encoding: str) -> pl.Series:
     return records.select((pl.col("encoding") == "marc-8") | says).to_series().fill_null(False)
 
 
-def _kept(frames: Frames, originals: dict[int, bytes]) -> dict[int, bytes]:
+def _kept(frames: Frames, originals: dict[int, bytes], reading: Reading) -> dict[int, bytes]:
     """Those of the originals whose subfields and leader are still what they were."""
     from holdfast.marc.blocks import Block
     from holdfast.marc.iso2709 import read_columns
@@ -105,7 +108,7 @@ def _kept(frames: Frames, originals: dict[int, bytes]) -> dict[int, bytes]:
     wanted = [record for record in frames.records["record"].to_list() if record in originals]
     if not wanted:
         return {}
-    before = read_columns(Block(b"".join(originals[record] for record in wanted), 0, True))
+    before = read_columns(Block(b"".join(originals[record] for record in wanted), 0, True), 1, reading)
     numbers = pl.Series(wanted, dtype=pl.UInt32)
     old = before.subfields.with_columns(numbers.gather(before.subfields["record"] - 1).alias("record"))
     leaders = dict(zip(wanted, before.records["leader"], strict=True))

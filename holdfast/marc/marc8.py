@@ -11,8 +11,11 @@ a space; this one never does.
 from __future__ import annotations
 
 import re
-import unicodedata
+from functools import cache
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from pymarc.marc8_mapping import CODESETS, ODD_MAP
 
 _ASCII, _ANSEL, _EACC = 0x42, 0x45, 0x31
@@ -32,15 +35,6 @@ for _charset, _table in _DECODE.items():
     for _code in sorted(_table):
         _codes.setdefault(_table[_code][0], _code)
     _ENCODE[_charset] = _codes
-
-
-# Characters that normalization replaces by another single character.
-_UNSTABLE = frozenset(
-    character
-    for table in _DECODE.values()
-    for character, _ in table.values()
-    if unicodedata.normalize("NFC", character) != character
-)
 
 
 class Marc8Error(ValueError):
@@ -89,7 +83,7 @@ def _escape_at(data: bytes, position: int) -> tuple[int, int, int]:
 
 
 def decode_marc8(data: bytes) -> str:
-    """Text of a MARC-8 value, in normalization form C where that loses nothing.
+    """Text of a MARC-8 value: its characters one by one, each mark behind its letter, not normalized.
 
     Raises:
         Marc8Error: a byte, escape sequence or character set that MARC-8 does not have.
@@ -147,7 +141,27 @@ def decode_marc8(data: bytes) -> str:
             waiting.clear()
     if waiting:
         raise Marc8Error("a combining mark without a letter", end - 1)
-    whole = "".join(text)
-    if not _UNSTABLE.isdisjoint(whole):
-        return whole  # normalizing would turn these into characters with another code
-    return unicodedata.normalize("NFC", whole)
+    return "".join(text)
+
+
+class Tables(NamedTuple):
+    """The code tables for `kernel.marc8_run`, which says what they are."""
+
+    points: npt.NDArray[np.int32]
+    marks: npt.NDArray[np.bool_]
+    wide_codes: npt.NDArray[np.int64]
+    wide_points: npt.NDArray[np.int64]
+
+
+@cache
+def code_tables() -> Tables:
+    points, marks = np.zeros((128, 256), dtype=np.int32), np.zeros((128, 256), dtype=np.bool_)
+    for charset, table in _DECODE.items():
+        points[charset, 0] = -1  # there is such a set
+        for byte in range(0x21, 0x100) if charset != _EACC else ():
+            code = byte if byte in table else byte ^ 0x80
+            if code in table and _ENCODE[charset][table[code][0]] == code:
+                points[charset, byte], marks[charset, byte] = ord(table[code][0]), table[code][1]
+    wide = sorted(code for code, (character, _) in _DECODE[_EACC].items() if _ENCODE[_EACC][character] == code)
+    signed = [(-1 if _DECODE[_EACC][code][1] else 1) * ord(_DECODE[_EACC][code][0]) for code in wide]
+    return Tables(points, marks, np.array(wide, dtype=np.int64), np.array(signed, dtype=np.int64))

@@ -21,7 +21,7 @@ import polars as pl
 
 from holdfast.marc.frames import RECORDS, SUBFIELDS, Frames
 from holdfast.marc.opening import Content
-from holdfast.marc.parts import Found, Part, part_of, records_frame, skip_rest
+from holdfast.marc.parts import Found, Part, found_in, part_of, records_frame, skip_rest
 
 FORMAT = "marc-json"
 LONGEST_RECORD = 10_000_000
@@ -177,7 +177,7 @@ def _record(data: bytes, offset: int) -> tuple[Found, list[tuple[Any, ...]]]:
     except _StructureError as error:
         return Found(offset, data, fault=error.code, fault_byte=offset, fault_detail=str(error)), []
     wide = any(row[-1] is not None and not row[-1].isascii() for row in rows)
-    return Found(offset, data, leader, "utf-8" if wide else "ascii"), rows
+    return Found(offset, data, leader, "utf-8" if wide else "ascii", found_in(data)), rows
 
 
 def _rows(whole: Any) -> tuple[str, list[tuple[Any, ...]]]:

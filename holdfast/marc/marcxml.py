@@ -28,7 +28,7 @@ import polars as pl
 
 from holdfast.marc.frames import RECORDS, SUBFIELDS, Frames
 from holdfast.marc.opening import Content
-from holdfast.marc.parts import Found, Part, claims_of, part_of, records_frame, skip_rest
+from holdfast.marc.parts import Found, Part, claims_of, found_in, part_of, records_frame, skip_rest
 from holdfast.marc.views import Ints, string_views
 
 FORMAT = "marcxml"
@@ -51,6 +51,14 @@ _ATTRIBUTE = re.compile(r"""\s+([^\s=<>"']+)\s*=\s*("[^"]*"|'[^']*')""")
 _TAG = re.compile(
     r"""<(/?)(?:([^\s/<>:"'=]+):)?([^\s/<>:"'=]+)((?:\s+[^\s=<>"']+\s*=\s*(?:"[^"]*"|'[^']*'))*)\s*(/?)>"""
 )
+# Declared encoding → verdict of encoding.FOUND; UTF-16 is Unicode, and is told as UTF-8.
+_FOUND = {
+    "iso-8859-1": "latin-1",
+    "latin-1": "latin-1",
+    "windows-1252": "cp1252",
+    "utf-16-le": "utf-8",
+    "utf-16-be": "utf-8",
+}
 _DOCTYPE = "a document type declaration, which may hold entities"
 
 
@@ -443,6 +451,10 @@ def _columns(data: bytes, base: int, plain: _Plain, first_record: int) -> Frames
             ],
             "leader": leader,
             "claims": [claims_of(each) for each in leader],
+            "found": [
+                found_in(data[a:b]) if each else "ascii"
+                for a, b, each in zip(start.tolist(), end.tolist(), wide.tolist(), strict=True)
+            ],
             "encoding": [None if n in faults else "utf-8" if each else "ascii" for n, each in enumerate(wide.tolist())],
             "fault": [faults[n][0] if n in faults else None for n in range(count)],
             "fault_byte": [faults[n][1] if n in faults else None for n in range(count)],
@@ -673,7 +685,9 @@ class _File:
             fault = record.fault or (None, None, None)
             ascii_only = all(each.value is None or each.value.isascii() for each in record.rows)
             encoding = "ascii" if ascii_only else self._encoding
-            found.append(Found(start, self._held[first:end], record.leader, encoding, *fault))
+            data = self._held[first:end]
+            verdict = found_in(data) if self._encoding == "utf-8" else _FOUND.get(self._encoding, "unknown")
+            found.append(Found(start, data, record.leader, encoding, "ascii" if ascii_only else verdict, *fault))
             if record.fault is None:
                 rows.append(_rows_frame(record.rows, self._next + len(found) - 1))
         events.records.clear()

@@ -1,5 +1,5 @@
 """ISO 2709 records whose bytes do not follow from their subfields: fields that lie in another order than the directory names
-them, MARC-8 with other escape sequences than ours, UTF-8 under a leader that says MARC-8. A writer gives their own bytes back as long as nothing was changed.
+them, MARC-8 with other escape sequences than ours, UTF-8 under a leader that says MARC-8, the sets of other systems. A writer gives their own bytes back as long as nothing was changed.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ def originals_of(part: Part) -> dict[int, bytes]:
 
     readable = part.records.filter(pl.col("fault").is_null())
     legacy = readable.filter(
-        (pl.col("encoding") == "marc-8") | ((pl.col("claims") == "marc-8") & (pl.col("encoding") == "utf-8"))
+        ~pl.col("encoding").is_in(["ascii", "utf-8"])
+        | ((pl.col("claims") == "marc-8") & (pl.col("encoding") == "utf-8"))
     )
     place = {
         record: (offset - part.offset, length)

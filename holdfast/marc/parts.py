@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import polars as pl
 
+from holdfast.marc.encoding import CLAIMS, MARC21, Reading, what_bytes_are
 from holdfast.marc.frames import RECORDS, SUBFIELDS, Frames
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Part(Frames):
     data: bytes
     offset: int
     unmapped: pl.DataFrame
+    reading: Reading = MARC21
 
     @cached_property
     def originals(self) -> dict[int, bytes]:
@@ -63,6 +65,7 @@ class Found(NamedTuple):
     data: bytes
     leader: str | None = None
     encoding: str | None = None
+    found: str = "unknown"
     fault: str | None = None
     fault_byte: int | None = None
     fault_detail: str | None = None
@@ -79,6 +82,7 @@ def records_frame(found: list[Found], first_record: int) -> pl.DataFrame:
                 "sha256": hashlib.sha256(each.data).hexdigest(),
                 "leader": each.leader if each.fault is None else None,
                 "claims": claims_of(each.leader),
+                "found": each.found,
                 "encoding": each.encoding if each.fault is None else None,
                 "fault": each.fault,
                 "fault_byte": each.fault_byte,
@@ -91,7 +95,12 @@ def records_frame(found: list[Found], first_record: int) -> pl.DataFrame:
 
 
 def claims_of(leader: str | None) -> str:
-    return {"a": "utf-8", " ": "marc-8"}.get((leader or "")[9:10], "unknown")
+    return CLAIMS.get((leader or "")[9:10].encode(), "unknown")
+
+
+def found_in(text: bytes) -> str:
+    """Verdict (a key of encoding.FOUND) on a record's bytes in XML or JSON, which are UTF-8."""
+    return "ascii" if text.isascii() else what_bytes_are(text)
 
 
 def no_subfields() -> pl.DataFrame:
@@ -125,6 +134,7 @@ def skip_rest(
 
 
 def _skipped(record: int, offset: int, length: int, sha256: str, fault: str, detail: str, byte: int) -> pl.DataFrame:
-    row: dict[str, Any] = {"record": record, "offset": offset, "length": length, "sha256": sha256, "claims": "unknown"}
+    row: dict[str, Any] = {"record": record, "offset": offset, "length": length, "sha256": sha256}
+    row |= {"claims": "unknown", "found": "unknown"}
     row |= {"fault": fault, "fault_byte": byte, "fault_detail": detail}
     return pl.DataFrame([row], schema=RECORDS)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import BinaryIO, cast
 
 import polars as pl
 
 from holdfast.marc.blocks import read_blocks
+from holdfast.marc.encoding import MARC21, Reading
 from holdfast.marc.frames import RECORDS, SUBFIELDS, Frames
 from holdfast.marc.iso2709 import read_columns
 from holdfast.marc.opening import Content, Source, open_contents
@@ -21,10 +23,12 @@ _RDF_ROOT = re.compile(rb"<(?:[^\s/<>:]+:)?RDF[\s>/]")
 _JSON_LD = re.compile(rb'"@(?:context|graph|id|type)"\s*:')
 
 
-def _read_iso2709(content: Content, block_bytes: int, first_record: int) -> Iterator[Part]:
+def _read_iso2709(content: Content, block_bytes: int, first_record: int, reading: Reading = MARC21) -> Iterator[Part]:
     for block in read_blocks(cast("BinaryIO", content), block_bytes):
-        frames = read_columns(block, first_record)
-        yield part_of(frames, content.name, "iso2709", block.data, block.offset)
+        frames = read_columns(block, first_record, reading)
+        part = part_of(frames, content.name, "iso2709", block.data, block.offset)
+        part.reading = reading
+        yield part
         first_record += frames.records.height
 
 
@@ -81,13 +85,16 @@ def check_format(format: str | None) -> None:
         raise ValueError(f"format {format!r}: must be one of {', '.join(FORMATS)}, or None to tell it by the content")
 
 
-def read_content(content: Content, format: str | None, block_bytes: int, first_record: int) -> Iterator[Part]:
+def read_content(
+    content: Content, format: str | None, block_bytes: int, first_record: int, reading: Reading = MARC21
+) -> Iterator[Part]:
     """Parts of one unpacked file: every byte of it is in a row or between rows, and at least one row comes out."""
     head = content.peek(_HEAD)
     found = format or detect(head)
     number = first_record
     if head:
-        for part in FORMATS[found](content, block_bytes, number):
+        reader = partial(_read_iso2709, reading=reading) if found == "iso2709" else FORMATS[found]
+        for part in reader(content, block_bytes, number):
             number += part.records.height
             yield part
     if content.fault is not None:
@@ -99,7 +106,12 @@ def read_content(content: Content, format: str | None, block_bytes: int, first_r
 
 
 def read(
-    source: Source, *, format: str | None = None, block_bytes: int = 4_000_000, first_record: int = 1
+    source: Source,
+    *,
+    format: str | None = None,
+    block_bytes: int = 4_000_000,
+    first_record: int = 1,
+    reading: Reading = MARC21,
 ) -> Iterator[Frames]:
     """Frames of a source, block by block; memory does not depend on its size.
 
@@ -113,29 +125,30 @@ def read(
         format: 'iso2709', 'marcxml', 'marc-json', 'bibframe-xml' or 'bibframe-jsonld'; None: told by the content.
         block_bytes: about so many bytes are looked at at once.
         first_record: number of the first record.
+        reading: in which character sets ISO 2709 may be; `encoding.UNIMARC` for UNIMARC.
 
     Raises:
         ValueError: `format` is none of these.
         OSError: the source itself can't be opened or read.
     """
     check_format(format)
-    return _read(source, format, block_bytes, first_record)
+    return _read(source, format, block_bytes, first_record, reading)
 
 
-def _read(source: Source, format: str | None, block_bytes: int, first_record: int) -> Iterator[Part]:
+def _read(source: Source, format: str | None, block_bytes: int, first_record: int, reading: Reading) -> Iterator[Part]:
     contents = 0
     for content in open_contents(source):
         contents += 1
-        for part in read_content(content, format, block_bytes, first_record):
+        for part in read_content(content, format, block_bytes, first_record, reading):
             first_record += part.records.height
             yield part
     if not contents:
         yield fault_part(str(getattr(source, "name", source)), "iso2709", "marc.no_record", "an empty archive", 1, 0)
 
 
-def read_all(source: Source, *, format: str | None = None) -> Frames:
+def read_all(source: Source, *, format: str | None = None, reading: Reading = MARC21) -> Frames:
     """Frames of a whole source, for one that fits into memory. Arguments and errors are those of `read`."""
-    parts = list(read(source, format=format))
+    parts = list(read(source, format=format, reading=reading))
     records = pl.concat([part.records for part in parts]) if parts else pl.DataFrame(schema=RECORDS)
     subfields = pl.concat([part.subfields for part in parts]) if parts else pl.DataFrame(schema=SUBFIELDS)
     return Frames(records, subfields)

@@ -8,6 +8,7 @@ import polars as pl
 
 from holdfast.catalogue.fields import as_catalogued, comparable_hashes, field_texts
 from holdfast.marc.harvest import columns_of
+from holdfast.marc.nfc import with_nfc
 from holdfast.marc.normalize import NORMALIZED, normalize
 
 RECORDS = pl.Schema([*NORMALIZED.items(), ("comparable_sha256", pl.String)])
@@ -15,7 +16,7 @@ UNREADABLE = pl.Schema({"record": pl.UInt32, "file": pl.String, "fault": pl.Stri
 
 
 class NormalizedPart(NamedTuple):
-    """records: shape RECORDS. subfields: shape frames.SUBFIELDS. unreadable: shape UNREADABLE."""
+    """records: shape RECORDS. subfields: shape frames.NORMALIZED_SUBFIELDS. unreadable: shape UNREADABLE."""
 
     records: pl.DataFrame
     subfields: pl.DataFrame
@@ -24,9 +25,9 @@ class NormalizedPart(NamedTuple):
 
 def normalize_part(index: pl.DataFrame, *, source: str, window: str) -> NormalizedPart:
     """A part of a window's index (shape harvest.INDEX) as normalized records and the long table of their subfields."""
-    subfields = columns_of(index)
+    subfields = with_nfc(columns_of(index))
     readable = index.filter(pl.col("fault").is_null())
-    hashes = comparable_hashes(as_catalogued(field_texts(subfields, readable.select("record", "leader"))))
+    hashes = comparable_hashes(as_catalogued(field_texts(subfields, readable.select("record", "leader", "encoding"))))
     records = normalize(index, subfields, source=source, window=window).join(
         hashes, on="record", how="left", maintain_order="left"
     )

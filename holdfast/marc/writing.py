@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import polars as pl
 
+from holdfast.marc.encoding import MARC21
 from holdfast.marc.frames import Frames
 from holdfast.marc.iso2709_writer import ENCODINGS, REFUSED, to_iso2709
 
@@ -65,7 +66,7 @@ class _Iso2709:
 
     def body(self, frames: Frames) -> tuple[int, bytes, pl.DataFrame]:
         originals = getattr(frames, "originals", None) if self._encoding == "keep" else None
-        made = to_iso2709(frames, self._encoding, originals)
+        made = to_iso2709(frames, self._encoding, originals, getattr(frames, "reading", MARC21))
         return len(made.records), made.data, made.refused
 
 

@@ -9,17 +9,28 @@ from typing import NamedTuple
 import polars as pl
 
 from holdfast.catalogue.snapshot import FIELDS, RECORDS, Live, snapshot
+from holdfast.marc.normalize import VERSION as NORMALIZE_VERSION
 from holdfast.privacy.masking import MaskingRules
 from resources.ils.client import Ils, LiveRecord
-from resources.lake.client import Lake, NotMaterialized
+from resources.lake.client import Lake, NotMaterialized, PartitionWriter
 
 ASSET = "catalog_snapshot"
-STATE = pl.Schema({"ils": pl.String, "watermark": pl.String, "compared_whole_at": pl.String})
+STATE = pl.Schema(
+    {
+        "ils": pl.String,
+        "watermark": pl.String,
+        "compared_whole_at": pl.String,
+        "made_by": pl.String,  # code version of what made its columns: by another one, everything is read again
+    }
+)
 
 # The feed does not show what was deleted outright, and clocks drift: once a day everything is read.
 _WHOLE_EVERY = dt.timedelta(hours=24)
 # The same moment is asked for again, with a little before it: a record that was being written then is not missed.
 _OVERLAP = dt.timedelta(seconds=2)
+# Pages of the feed are a hundred records; read as so many small files, two million would be twenty thousand.
+_PART_RECORDS = 20_000
+_MADE_BY = f"{NORMALIZE_VERSION}.2"
 
 
 class Refreshed(NamedTuple):
@@ -27,6 +38,26 @@ class Refreshed(NamedTuple):
     read: int
     whole: bool
     watermark: str
+
+
+class _Parts:
+    """Gathers small frames of a table and writes them as parts of about `rows` rows."""
+
+    def __init__(self, writer: PartitionWriter, table: str, rows: int) -> None:
+        self._writer, self._table, self._rows = writer, table, rows
+        self._frames: list[pl.DataFrame] = []
+        self._height = 0
+
+    def add(self, frame: pl.DataFrame) -> None:
+        self._frames.append(frame)
+        self._height += frame.height
+        if self._height >= self._rows:
+            self.flush()
+
+    def flush(self) -> None:
+        if self._height:
+            self._writer.write(self._table, pl.concat(self._frames))
+        self._frames, self._height = [], 0
 
 
 def as_live(each: LiveRecord) -> Live:
@@ -53,19 +84,22 @@ def refresh_snapshot(
     with lake.replace(ASSET) as writer:
         writer.write("rows", pl.DataFrame(schema=RECORDS))
         writer.write("fields", pl.DataFrame(schema=FIELDS))
+        parts = {"rows": _Parts(writer, "rows", _PART_RECORDS), "fields": _Parts(writer, "fields", 30 * _PART_RECORDS)}
         for page in _pages(ils, since, doubted_since(str(state["compared_whole_at"])) if state else (), changed):
             with_marc = [as_live(each) for each in page if each.fields]
             watermark = max([watermark, *(each.updated for each in page)])
             if with_marc:
                 records, fields = snapshot(with_marc, rules, salt)
-                writer.write("rows", records)
-                writer.write("fields", fields)
+                parts["rows"].add(records)
+                parts["fields"].add(fields)
                 read += len(with_marc)
         if state:
             for table, frame in _unchanged(lake, changed):
-                writer.write(table, frame)
+                parts[table].add(frame)
+        for part in parts.values():
+            part.flush()
         whole_at = str(state["compared_whole_at"]) if state else now.isoformat()
-        writer.write("state", pl.DataFrame([[ils.name, watermark, whole_at]], schema=STATE, orient="row"))
+        writer.write("state", pl.DataFrame([[ils.name, watermark, whole_at, _MADE_BY]], schema=STATE, orient="row"))
     return Refreshed(writer.rows["rows"], read, not state, watermark)
 
 
@@ -86,7 +120,8 @@ def _state(lake: Lake, ils: str, now: dt.datetime) -> dict[str, object] | None:
     except (NotMaterialized, KeyError):
         return None
     fresh = now - dt.datetime.fromisoformat(state["compared_whole_at"]) < _WHOLE_EVERY
-    return state if state["ils"] == ils and state["watermark"] and fresh else None
+    same = state["ils"] == ils and state.get("made_by") == _MADE_BY
+    return state if same and state["watermark"] and fresh else None
 
 
 def _before(watermark: str) -> str:

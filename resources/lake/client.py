@@ -22,6 +22,8 @@ from urllib.parse import quote
 
 import polars as pl
 
+from holdfast.parquet import write_parquet
+
 # A reader that opened the version before this one may still be in it.
 _SWEEP_AFTER_SECONDS = 3600
 
@@ -50,7 +52,7 @@ class PartitionWriter:
         part = self._parts.get(table, 0)
         folder = self._folder / table
         folder.mkdir(exist_ok=True)
-        frame.write_parquet(folder / f"{part:05d}.parquet", compression="zstd", compression_level=1)
+        write_parquet(frame, folder / f"{part:05d}.parquet")
         self._parts[table] = part + 1
         self.rows[table] = self.rows.get(table, 0) + frame.height
 

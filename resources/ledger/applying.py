@@ -74,7 +74,9 @@ def overtaken(
     for page in ils.live_records(watermark):
         others = [as_live(each) for each in page if each.target not in ours and each.fields]
         if others:
-            hits = match(new, snapshot(others, rules, salt)[0], source.match).filter(pl.col("target").is_not_null())
+            matches = match(new, snapshot(others, rules, salt)[0], source.match)
+            # A record that could be one of several is overtaken, too: it has no single target.
+            hits = matches.rows.filter(pl.col("verdict") != "new")
             found |= {
                 row["record"]: f"{row['evidence']} is in the catalogue since" for row in hits.iter_rows(named=True)
             }

@@ -50,13 +50,13 @@ def mark_seen(
     return rows.with_columns(pl.coalesce("seen", "verdict").alias("verdict")).drop("seen")
 
 
-def settle_doubts(ledger: Ledger, ils: str, source: str, partition: str, snapshot: pl.DataFrame) -> int:
+def settle_doubts(ledger: Ledger, ils: str, source: str, partition: str, snapshot: pl.LazyFrame) -> int:
     """Acknowledge what a run that died had sent, where the catalogue has it; how many. What is not settled here and is
     planned again is read again before it is written."""
     keys = {source_record_id(key): key for key in ledger.in_doubt(ils, source, partition)}
     if not keys:
         return 0
-    found = snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version")
+    found = snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version").collect()
     written = [Written(keys[each], "acknowledged", version, "found written") for each, version in found.iter_rows()]
     ledger.settle(ils, written)
     return len(written)

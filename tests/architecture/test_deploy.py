@@ -31,7 +31,14 @@ QUEUES = {
 }
 # What a launch by way of a queue brings with it: the wait there, and a worker that vanishes without a word.
 LAUNCHING = {"run_launcher", "run_monitoring.start_timeout_seconds", "run_monitoring.max_runtime_seconds"}
-QUEUE_OF = {"catalogue_load": "ils.sync.holdings", "museum_load": "ingestion_high", "digitization": "compute_intensive"}
+QUEUE_OF = {
+    "catalogue_load": "ils.sync.holdings",
+    "authority_load": "marc21.parse",
+    "authority_linking": "marc21.parse",
+    "authority_what_if_report": "marc21.parse",
+    "museum_load": "ingestion_high",
+    "digitization": "compute_intensive",
+}
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -13,7 +13,10 @@ import catalog_assets.definitions
 import preservation_assets.definitions
 from catalog_assets.matching.catalog_snapshot import RECORDS as SNAPSHOT
 from commands.reference import pages
-from holdfast.catalogue.matching import MATCHED
+from holdfast.authority.linking import AUTHORITY_LINKS
+from holdfast.authority.records import AUTHORITIES, REFERENCES
+from holdfast.authority.what_if import AUTHORITY_CHANGES, TOUCHED
+from holdfast.catalogue.matching import MATCHED, SIDES
 from holdfast.catalogue.outcomes import OUTCOMES
 from holdfast.catalogue.plan import PLAN
 from holdfast.glossary import COLUMNS, PAGES
@@ -51,6 +54,9 @@ GRAPH = {
     "matched_records": ["catalog_snapshot", "normalized_records"],
     "change_plan": ["matched_records", "normalized_records"],
     "ils_commits": ["change_plan"],
+    "authority_records": [],
+    "authority_links": ["authority_records", "normalized_records"],
+    "authority_what_if": ["authority_records", "catalog_snapshot"],
     "museum_export": [],
     "museum_objects": ["museum_export"],
     "museum_index": ["museum_objects"],
@@ -109,8 +115,13 @@ def test_every_module_says_what_it_is() -> None:
         assert text.lstrip().startswith(('"""', "#!")) or not text.strip(), path
 
 
-@pytest.mark.parametrize("schema", [INDEX, RECORDS, SNAPSHOT, MATCHED, PLAN, OUTCOMES])
+@pytest.mark.parametrize("schema", [INDEX, RECORDS, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES])
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
+    assert not [name for name in schema if name not in COLUMNS]
+
+
+@pytest.mark.parametrize("schema", [AUTHORITIES, REFERENCES, AUTHORITY_LINKS, AUTHORITY_CHANGES, TOUCHED])
+def test_every_column_of_authority_control_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
 
 

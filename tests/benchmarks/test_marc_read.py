@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from benchmarks.marc_read import with_holdfast, with_pymarc
+from benchmarks.marc_read import with_holdfast, with_mrrc, with_pymarc
 
 
 def tables(folder: Path, name: str) -> pl.DataFrame:
@@ -28,6 +28,21 @@ def test_both_ways_write_the_same_tables(data: Path, tmp_path: Path, source: str
     assert with_holdfast(few, ours) == with_pymarc(few, theirs)
     readable = tables(ours, "records")["record"]
     assert readable.len() > 400
-    for name in ("records", "subfields"):
-        theirs_of_those = tables(theirs, name).filter(pl.col("record").is_in(readable.implode()))
-        assert_frame_equal(tables(ours, name), theirs_of_those)
+    of_those = pl.col("record").is_in(readable.implode())
+    assert_frame_equal(tables(ours, "records"), tables(theirs, "records").filter(of_those))
+    # pymarc composes what it converts from MARC-8; Holdfast keeps it and gives the form C beside it.
+    own, other = tables(ours, "subfields"), tables(theirs, "subfields").filter(of_those)
+    composed = own.with_columns(pl.coalesce("nfc", "value").alias("value")) if "uva" in source else own
+    assert_frame_equal(composed.drop("nfc"), other.drop("nfc"))
+
+
+@pytest.mark.parametrize("source", ["aco/aco-oclc.mrc.gz"])
+def test_mrrc_reads_as_many_records_and_the_same_titles(data: Path, tmp_path: Path, source: str) -> None:
+    whole = gzip.decompress((data / "marc" / source).read_bytes())
+    few = tmp_path / "few.mrc"
+    few.write_bytes(b"".join(each + b"\x1d" for each in whole.split(b"\x1d")[:200]))
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.mkdir()
+    theirs.mkdir()
+    assert with_holdfast(few, ours) == with_mrrc(few, theirs)
+    assert tables(ours, "records")["title"].to_list() == tables(theirs, "records")["title"].to_list()

@@ -82,6 +82,10 @@ def undeclared_latin1(data: bytes) -> bytes:
     return data.replace("été".encode(), b"\xe9t\xe9XX")
 
 
+def all_latin1(data: bytes) -> bytes:
+    return undeclared_latin1(data).replace("Строка".encode(), b"Stro\xeaka Stro")
+
+
 def without_indicators(data: bytes) -> bytes:
     return data.replace(b"10\x1fa", b"1\x1faX")
 
@@ -92,7 +96,8 @@ def without_indicators(data: bytes) -> bytes:
         (damaged_length, "marc.length"),
         (damaged_directory, "marc.directory"),
         (damaged_base, "marc.base_address"),
-        (undeclared_latin1, "marc.encoding"),
+        (undeclared_latin1, "marc.encoding_mixed"),
+        (all_latin1, "marc.encoding"),
         (without_indicators, "marc.indicators"),
     ],
 )

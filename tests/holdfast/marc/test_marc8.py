@@ -29,7 +29,8 @@ SETS = {b"\x1b(N": 0x4E, b"\x1b(S": 0x53, b"\x1b(2": 0x32, b"\x1b(3": 0x33}
     ).map(b"".join)
 )
 def test_ansel_is_decoded_as_pymarc_does(data) -> None:
-    assert decode_marc8(data) == marc8_to_unicode(data)
+    # The marks stay behind their letters; pymarc composes them.
+    assert unicodedata.normalize("NFC", decode_marc8(data)) == marc8_to_unicode(data)
 
 
 @pytest.mark.parametrize(("escape", "charset"), SETS.items())

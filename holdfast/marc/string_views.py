@@ -1,0 +1,88 @@
+"""Columns of strings that are views into bytes at hand (Arrow's variable-size binary view layout): nothing is copied.
+
+Source: Arrow Columnar Format 1.4, "Variable-size Binary View Layout".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+import pyarrow as pa
+
+Ints = npt.NDArray[Any]
+Bytes = npt.NDArray[np.uint8]
+
+
+def series_of_views(
+    views: Ints, buffers: list[bytes | bytearray | Ints], valid: npt.NDArray[np.bool_] | None
+) -> pl.Series:
+    """A String column of int32[n, 4] views into `buffers`, which hold UTF-8; null where not `valid`."""
+    validity = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    array = pa.Array.from_buffers(
+        pa.string_view(), len(views), [validity, pa.py_buffer(views), *map(pa.py_buffer, buffers)]
+    )
+    return pl.Series(pl.from_arrow(array), dtype=pl.String)
+
+
+def take_rows(buffer: Bytes, start: Ints, width: int) -> Bytes:
+    # Rows of a view are copied whole; an index of every byte would be eight times as large as the bytes.
+    return np.lib.stride_tricks.sliding_window_view(buffer, width)[start]
+
+
+def text_column(
+    data: bytes, buffer: Bytes, start: Ints, end: Ints, converted: dict[int, str], valid: Any = None
+) -> pl.Series:
+    """A column of strings that are views into `data`; no value is copied but those of 12 bytes at most and `converted`."""
+    count = len(start)
+    views = np.zeros((count, 4), dtype=np.int32)
+    length = (end - start).astype(np.int32)
+    views[:, 0] = length
+    short = length <= 12
+    heads = take_rows(buffer, start, 12)
+    heads *= np.arange(12, dtype=np.int32) < length[:, None]
+    words = heads.view(np.int32)
+    views[short, 1:] = words[short]
+    views[~short, 1] = words[~short, 0]
+    views[~short, 3] = start[~short]
+    buffers = [None, pa.py_buffer(views), pa.py_buffer(data)]
+    if converted:
+        extra = bytearray()
+        for index, text in converted.items():
+            value = text.encode()
+            views[index] = 0
+            views[index, 0] = len(value)
+            row = views[index : index + 1].view(np.uint8).reshape(-1)
+            if len(value) <= 12:
+                row[4 : 4 + len(value)] = np.frombuffer(value, dtype=np.uint8)
+            else:
+                row[4:8] = np.frombuffer(value[:4], dtype=np.uint8)
+                views[index, 2], views[index, 3] = 1, len(extra)
+                extra += value
+        buffers.append(pa.py_buffer(bytes(extra)))
+    array = pa.Array.from_buffers(pa.string_view(), count, buffers)
+    series = pl.Series(pl.from_arrow(array), dtype=pl.String)
+    return series if valid is None else series.set(pl.Series(~valid), None)
+
+
+def ascii_column(values: Bytes, null: npt.NDArray[np.bool_] | None = None, empty: Any = None) -> pl.Series:
+    """A column of short ASCII strings, a row of `values` each (12 bytes at most)."""
+    count, width = values.shape
+    views = np.zeros((count, 16), dtype=np.uint8)
+    views[:, 0] = width
+    views[:, 4 : 4 + width] = values
+    if empty is not None:
+        views[empty] = 0
+    validity = None if null is None else pa.py_buffer(np.packbits(~null, bitorder="little"))
+    array = pa.Array.from_buffers(pa.string_view(), count, [validity, pa.py_buffer(views)])
+    return pl.Series(pl.from_arrow(array), dtype=pl.String)
+
+
+def text_buffers(values: pl.Series) -> tuple[Any, Any]:
+    """(bytes as uint8, offsets as int64) of a String column without nulls."""
+    array = values.rechunk().to_arrow().cast(pa.large_string())
+    offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    data = array.buffers()[2]
+    return np.frombuffer(data, dtype=np.uint8) if data else np.zeros(0, dtype=np.uint8), offsets
