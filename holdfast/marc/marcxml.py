@@ -440,6 +440,7 @@ def _columns(data: bytes, base: int, plain: _Plain, first_record: int) -> Frames
     if extra:
         rows = pl.concat([rows, *extra]).sort("record", maintain_order=True)
     wide = _holds(np.flatnonzero(buffer >= 0x80), start, end)
+    twice = _holds(_perhaps_twice(buffer), start, end)
     wide[list(special)] = True
     records = pl.DataFrame(
         {
@@ -452,8 +453,8 @@ def _columns(data: bytes, base: int, plain: _Plain, first_record: int) -> Frames
             "leader": leader,
             "claims": [claims_of(each) for each in leader],
             "found": [
-                found_in(data[a:b]) if each else "ascii"
-                for a, b, each in zip(start.tolist(), end.tolist(), wide.tolist(), strict=True)
+                found_in(data[a:b]) if look else "utf-8" if each else "ascii"
+                for a, b, look, each in zip(start.tolist(), end.tolist(), twice.tolist(), wide.tolist(), strict=True)
             ],
             "encoding": [None if n in faults else "utf-8" if each else "ascii" for n, each in enumerate(wide.tolist())],
             "fault": [faults[n][0] if n in faults else None for n in range(count)],
@@ -463,6 +464,13 @@ def _columns(data: bytes, base: int, plain: _Plain, first_record: int) -> Frames
         schema=RECORDS,
     )
     return Frames(records, rows)
+
+
+def _perhaps_twice(buffer: npt.NDArray[np.uint8]) -> Ints:
+    """Places where text that was encoded twice could start: a letter between U+00C2 and U+00F4 with no ASCII behind it."""
+    first = np.flatnonzero(buffer[:-2] == 0xC3)
+    second, third = buffer[first + 1], buffer[first + 2]
+    return first[(second >= 0x82) & (second <= 0xB4) & (third >= 0x80)]
 
 
 def _value_rows(

@@ -168,6 +168,15 @@ def test_an_encoding_that_is_not_known_is_told(encoding: bytes) -> None:
     assert faults(read((HEAD + GOOD + TAIL).replace(b"UTF-8", encoding))) == ["marc.xml_not_well_formed"]
 
 
+def test_text_that_was_encoded_twice_is_told_in_a_block_and_by_events() -> None:
+    twice = GOOD.replace("Été &amp;".encode(), "Été".encode().decode("cp1252").encode())
+    data = HEAD + GOOD + twice + GOOD.replace("Été".encode(), b"x") + TAIL
+    for document in (data, data.replace(b"<record", b"<!-- --><record", 1)):
+        frames = read(document)
+        assert frames.records["found"].to_list() == ["utf-8", "utf-8-twice", "ascii"]
+        assert frames.records["fault"].to_list() == [None] * 3
+
+
 def test_unimarc_is_read_as_such_and_keeps_its_own_leader_and_fields() -> None:
     leader = "00000nam0 2200000   450 "
     record = (
