@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from holdfast.environment import LOGINS, VARIABLES
 from holdfast.glossary import COLUMNS, PAGES
+from holdfast.marc import bibframe_crosswalk as crosswalk
 from holdfast.marc.faults import FAULTS
 from holdfast.marc.validation.issues import KINDS
 from holdfast.settings import Settings
@@ -38,8 +39,40 @@ def pages() -> dict[str, str]:
         "faults.md": _faults(),
         "issues.md": _issues(),
         "columns.md": _columns(),
+        "bibframe.md": _bibframe(),
         "commands.md": _commands(),
     }
+
+
+def _bibframe() -> str:
+    def rows(table: dict[str, Any], *, before: str = "bf:") -> list[tuple[str, ...]]:
+        return [
+            (f"`{before}{name}`", *(f"`{cell}`" if cell.strip() else "" for cell in place))
+            for name, place in table.items()
+        ]
+
+    parts = [
+        ("Identifiers", ("class", "field", "first indicator", "before the value", "$2"), rows(crosswalk.IDENTIFIERS)),
+        ("Classifications", ("class", "field", "second indicator"), rows(crosswalk.CLASSIFICATIONS)),
+        ("Texts of Work and Instance", ("property", "field", "indicators", "subfield"), rows(crosswalk.TEXTS)),
+        ("Notes", ("note type", "field", "subfield"), rows(crosswalk.NOTES, before="mnotetype/")),
+        (
+            "Provision activities",
+            ("class", "264, second indicator"),
+            rows({k: (v,) for k, v in crosswalk.PROVISIONS.items()}),
+        ),
+        ("Agents", ("class", "X in 1XX, 6XX, 7XX", "first indicator"), rows(crosswalk.AGENTS)),
+        ("Subjects", ("class", "field", "behind another one"), rows(crosswalk.SUBJECTS)),
+        ("Links", ("property", "field", "second indicator"), rows(crosswalk.LINKS)),
+    ]
+    text = (
+        "# BIBFRAME as MARC\n\nHow BIBFRAME 2 is read: a record an Instance, with its Works and Items, by the Library of "
+        "Congress's BIBFRAME to MARC conversion specifications. A MARC key (`bflc:marcKey`) is taken as it stands. What is "
+        "tagged as another script becomes a linked 880. What has no place is in `unmapped` of the frames, by property.\n"
+    )
+    for title, head, table in parts:
+        text += f"\n## {title}\n\n" + _table(head, table)
+    return text
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 COLUMNS: dict[str, str] = {
     # Where a record comes from.
-    "file": "name of the drop's file",
+    "file": "name of the drop's file; in an archive, the archive's and its own",
+    "format": "that the record came in: iso2709, marcxml, marc-json, bibframe-xml or bibframe-jsonld",
     "record": "number of the record in the window, from 1 over all of its drops; given once",
-    "offset": "of the record's first byte in the file",
-    "length": "bytes, with the record terminator",
+    "offset": "of the record's first byte in the file, unpacked",
+    "length": "bytes, with the record terminator or its end tag",
     "sha256": "hex, of the bytes as received",
-    "raw": "the record in ISO 2709 with its masked values replaced; empty where it can't be read",
+    "raw": "the record with its masked values replaced, in ISO 2709 if it came so, else in MARCXML; empty where it can't be read",
     "masked_values": "how many values of the record were masked before it was stored",
     "claims": "encoding by leader/09 (UNIMARC: 100 $a): utf-8, marc-8 … or unknown",
     "found": "what the bytes are: ascii, utf-8, utf-8-twice, marc-8, latin-1, cp1252, mixed …",

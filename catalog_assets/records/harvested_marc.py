@@ -27,12 +27,12 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
     group_name="records",
     owners=["team:metadata"],
     kinds={"marc", "parquet"},
-    code_version="1",
+    code_version="2",
     check_specs=[conservation_spec("harvested_marc")],
     description=(
         "The drops of a source and day as received. The originals are sealed in the vault; here is the index, a row a "
-        "record (file, offset, length, SHA-256, encoding, fault), with the record's bytes after masking. What can't be read "
-        "is in quarantine, with its place."
+        "record (file, format, offset, length, SHA-256, encoding, fault), with the record after masking. Drops may be ISO 2709, "
+        "MARCXML, MARC-in-JSON or BIBFRAME, plain or as gzip, zstd or zip. What can't be read is in quarantine, with its place."
     ),
 )
 def harvested_marc(

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 _MAGIC = b"HFVAULT1"
 _CHUNK = 1 << 20
 _TAG = 16
+_HEADER = len(_MAGIC) + 8
 
 
 class SealBrokenError(ValueError):
@@ -96,39 +97,62 @@ def _read_chunk(stream: BinaryIO) -> bytes:
 
 
 class _Opened(io.RawIOBase):
+    """Chunks are sealed each by itself, so any place can be gone to: an archive is read from its end."""
+
     def __init__(self, sealed: BinaryIO, cipher: AESGCM) -> None:
         self._sealed = sealed
         self._cipher = cipher
-        header = sealed.read(len(_MAGIC) + 8)
-        if header[: len(_MAGIC)] != _MAGIC or len(header) != len(_MAGIC) + 8:
+        header = sealed.read(_HEADER)
+        if header[: len(_MAGIC)] != _MAGIC or len(header) != _HEADER:
             sealed.close()
             raise SealBrokenError("not a sealed original, or cut in its first bytes")
         self._prefix = header[len(_MAGIC) :]
-        self._number = 0
-        self._plain = b""
-        self._next = sealed.read(_CHUNK + _TAG)
-        self._done = False
+        body = sealed.seek(0, io.SEEK_END) - _HEADER
+        # There is always a last chunk, of an empty file too.
+        self._chunks = max(-(-body // (_CHUNK + _TAG)), 1)
+        self._length = body - _TAG * self._chunks
+        self._position = 0
+        self._held = (-1, b"")  # number of the chunk that is open, and its plain text
 
     def readable(self) -> bool:
         return True
 
-    # BufferedReader gives nothing but memoryviews; Buffer, which typeshed wants, is only in Python 3.12.
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        if not self._plain and not self._done:
-            chunk, self._next = self._next, self._sealed.read(_CHUNK + _TAG)
-            self._done = not self._next
-            nonce = self._prefix + self._number.to_bytes(4, "big")
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._length}[whence]
+        if start + offset < 0:
+            raise ValueError(f"negative place {start + offset}")
+        self._position = start + offset
+        return self._position
+
+    def _chunk(self, number: int) -> bytes:
+        if self._held[0] != number:
+            self._sealed.seek(_HEADER + number * (_CHUNK + _TAG))
+            chunk = self._sealed.read(_CHUNK + _TAG)
+            nonce = self._prefix + number.to_bytes(4, "big")
+            place = b"last" if number == self._chunks - 1 else b"more"
             try:
-                self._plain = self._cipher.decrypt(nonce, chunk, b"last" if self._done else b"more")
+                self._held = (number, self._cipher.decrypt(nonce, chunk, place))
             except InvalidTag as error:
                 raise SealBrokenError(
                     "the seal does not hold: the file was changed or cut, or the key is another one"
                 ) from error
-            self._number += 1
-        count = min(len(buffer), len(self._plain))
-        buffer[:count] = self._plain[:count]
-        self._plain = self._plain[count:]
-        return count
+        return self._held[1]
+
+    # BufferedReader gives nothing but memoryviews; Buffer, which typeshed wants, is only in Python 3.12.
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        number, place = divmod(self._position, _CHUNK)
+        if number >= self._chunks:
+            return 0
+        plain = self._chunk(number)[place : place + len(buffer)]
+        buffer[: len(plain)] = plain
+        self._position += len(plain)
+        return len(plain)
 
     def close(self) -> None:
         self._sealed.close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import uuid
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from demo.samples import drops
+from holdfast import marc
 from resources.ledger.client import Ledger
 from resources.postgres.client import Postgres
 from resources.postgres.drops import Drops
@@ -28,6 +32,65 @@ def books(count: int, first: int = 1) -> list[bytes]:
 def live(ils: DemoIls) -> dict[str, str]:
     """Title → instance id."""
     return {each["title"]: each["id"] for each in ils.instances()}
+
+
+# ---- formats and packings ------------------------------------------------------------------------------------------------
+
+
+def as_marcxml(records: list[bytes]) -> bytes:
+    out = io.BytesIO()
+    marc.write(marc.read(io.BytesIO(b"".join(records))), out, format="marcxml")
+    return out.getvalue()
+
+
+PRIVATE = (("852", "x", "ask Mrs Sauer"), ("541", "h", "€ 120,00"))
+
+
+def test_a_marcxml_drop_in_gzip_is_loaded_like_one_in_iso2709(library: DemoIls) -> None:
+    records = [*books(3), book("4", "Great expectations", fields=PRIVATE)]
+    broken = as_marcxml(records).replace(b'<controlfield tag="001">2<', b"<controlfield>2<")
+    drop(gzip.compress(broken), "drop.xml.gz", source="own")
+    loaded = fine("own")
+
+    assert loaded.outcomes == {"committed": 3, "quarantined": 1}
+    index = loaded.rows("harvested_marc")
+    assert index["format"].unique().to_list() == ["marcxml"]
+    assert index["fault"].to_list() == [None, "marc.tag", None, None]
+    for offset, length in index.select("offset", "length").iter_rows():
+        assert broken[offset:].startswith(b"<record>") and broken[offset : offset + length].endswith(b"</record>")
+    stored = b"".join(index["raw"].drop_nulls())
+    assert b"Sauer" not in stored and b"120" not in stored and b"pii:" in stored
+    assert sorted(live(library)) == ["Great expectations", *(f"Volume {n} of the collected works" for n in (1, 3))]
+
+    # The same records as ISO 2709 the same day are known: nothing is written.
+    written = library.audit()
+    drop(records[0] + records[2] + records[3], "drop.mrc", source="own")
+    again = fine("own")
+    assert library.audit() == written
+    assert again.outcomes == {"committed": 3, "quarantined": 1, "unchanged": 3}
+
+
+def test_a_zip_drop_is_loaded_file_by_file_and_what_is_encrypted_in_it_waits(library: DemoIls) -> None:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("one.mrc", b"".join(books(2)))
+        packed.writestr("deep/../../two.xml", as_marcxml(books(2, first=3)))
+        packed.writestr("secret.mrc", book("9"))
+    data = bytearray(archive.getvalue())
+    entry = data.rindex(b"PK\x01\x02")
+    data[entry + 8] |= 1  # APPNOTE §4.4.4, bit 0: encrypted
+    drop(bytes(data), "drop.zip", source="own")
+    loaded = fine("own")
+
+    assert loaded.outcomes == {"committed": 4, "quarantined": 1}
+    index = loaded.rows("harvested_marc")
+    assert index.group_by("file", maintain_order=True).len().rows() == [
+        ("drop.zip/one.mrc", 2),
+        ("drop.zip/deep/../../two.xml", 2),
+        ("drop.zip/secret.mrc", 1),
+    ]
+    assert index["fault"].to_list()[-1] == "marc.encrypted"
+    assert not [each for each in SETTINGS.var.rglob("*") if each.name in ("one.mrc", "two.xml")]
 
 
 # ---- what a load writes -----------------------------------------------------------------------------------------------

@@ -68,6 +68,17 @@ def test_a_stream_that_dribbles_comes_back(tmp_path: Path) -> None:
     assert opened(tmp_path, data) == data
 
 
+@given(st.binary(max_size=3 * CHUNK + 5), st.lists(st.tuples(st.integers(0, 220), st.integers(0, 90)), max_size=6))
+def test_any_place_can_be_gone_to(tmp_path: Path, data: bytes, places: list[tuple[int, int]]) -> None:
+    """An archive is read from its end."""
+    sha256 = Vault(tmp_path, KEY).seal(io.BytesIO(data)).sha256
+    with Vault(tmp_path, KEY).open(sha256) as stream:
+        assert stream.seek(0, io.SEEK_END) == len(data)
+        for place, size in places:
+            assert stream.seek(place) == place
+            assert stream.read(size) == data[place : place + size]
+
+
 def test_the_sealed_file_shows_nothing_of_what_is_in_it_and_is_read_only(tmp_path: Path) -> None:
     data = b"Mrs. Ellen Ward, card 21234000987654"
     sha256 = Vault(tmp_path, KEY).seal(io.BytesIO(data)).sha256
