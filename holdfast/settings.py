@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from holdfast.harvest.rhythm import parse_rhythm
+from holdfast.marc.encoding import MARC21, UNIMARC, Reading
 from holdfast.marc.validation.issues import KINDS
 from holdfast.marc.validation.local import LocalRule
 from holdfast.museum.elements import ELEMENTS
@@ -100,6 +101,7 @@ Address = Annotated[str, AfterValidator(_check_address)]
 Rhythm = Annotated[str, AfterValidator(_check_rhythm)]
 FileDay = Annotated[str, AfterValidator(_check_file_day)]
 NumberPattern = Annotated[str, AfterValidator(_check_number_pattern)]
+Encoding = Literal["utf-8", "marc-8", "cp1252", "latin-1", "utf-8-twice", "iso-5426"]  # encoding.ENCODINGS
 MatchKey = Literal["control_number", "ocn", "isbn", "issn", "lccn", "title"]
 
 
@@ -245,12 +247,23 @@ class Source(_Table):
     dialect: Literal["marc21", "unimarc"] = Field(
         default="marc21", description="which format the records are in; unimarc needs validation.schemas.unimarc"
     )
+    encodings: tuple[Encoding, ...] = Field(
+        default=(),
+        description="in which its bytes may be, tried in this order on what is not UTF-8; a conversion is used only if it can "
+        "be undone; empty: utf-8 and marc-8, or utf-8 and iso-5426 for unimarc",
+    )
     stop_on: tuple[str, ...] = Field(
         default=(),
         description="codes of issues (docs/reference/issues.md, or local.NAME) that send a record to quarantine; by default "
         "issues are reported and stop nothing",
     )
     suppress_deleted: bool = Field(default=True, description="leader/05 d: suppressed, never deleted by a load")
+
+    @property
+    def reading(self) -> Reading:
+        """How its records may be decoded."""
+        usual = UNIMARC if self.dialect == "unimarc" else MARC21
+        return usual._replace(encodings=tuple(self.encodings)) if self.encodings else usual
 
     @property
     def asked(self) -> bool:

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from catalog_assets.checks import conservation_result, conservation_spec
-from catalog_assets.partitions import LOADS, load_of
+from catalog_assets.partitions import LOADS, SETTINGS, load_of
 from holdfast.marc.normalize import VERSION
 from holdfast.marc.window import RECORDS, normalize_part
 from holdfast.outcomes import Conservation
@@ -28,7 +28,7 @@ def normalized_records(context: dg.AssetExecutionContext, lake: dg.ResourceParam
     (source, day), partition = load_of(context), context.partition_key
     with lake.replace("normalized_records", partition) as writer:
         for index in lake.batches("harvested_marc", partition):
-            part = normalize_part(index, source=source, window=day)
+            part = normalize_part(index, source=source, window=day, reading=SETTINGS.sources[source].reading)
             writer.write("rows", part.records)
             writer.write("subfields", part.subfields)
             writer.write("unreadable", part.unreadable)

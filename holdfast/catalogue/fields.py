@@ -44,7 +44,7 @@ def field_texts(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
     """Frame of the shape FIELDS from subfields (shape marc.SUBFIELDS, rows of a field together) and leaders (columns record,
     leader and, where it is known, encoding).
 
-    What came in MARC-8 is given in normalization form C (column `nfc`, where there is one): a system that takes Unicode
+    What came in MARC-8 or ISO 5426 is given in normalization form C (column `nfc`, where there is one): a system that takes Unicode
     is sent letters with their marks, as every other source sends them.
     """
     rows = _composed(subfields, leaders)
@@ -83,7 +83,7 @@ def field_texts(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
 def _composed(subfields: pl.DataFrame, leaders: pl.DataFrame) -> pl.DataFrame:
     if "encoding" not in leaders.columns or "nfc" not in subfields.columns:
         return subfields
-    legacy = leaders.filter(pl.col("encoding") == "marc-8")["record"]
+    legacy = leaders.filter(pl.col("encoding").is_in(["marc-8", "iso-5426"]))["record"]
     composed = pl.when(pl.col("record").is_in(legacy.implode())).then(pl.coalesce("nfc", "value")).otherwise("value")
     return subfields.with_columns(composed.alias("value")) if len(legacy) else subfields
 

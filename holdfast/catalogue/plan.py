@@ -72,14 +72,13 @@ def plan_part(
 
     Args:
         todo: as `to_plan` returns it.
-        subfields: shape marc.SUBFIELDS, of these records at least.
+        subfields: shape frames.NORMALIZED_SUBFIELDS, of these records at least.
         live_fields: shape snapshot.FIELDS, of their targets at least.
         versions: columns target, version, source_id.
         protected: tags that stay as they are in the live record.
     """
-    theirs = field_texts(
-        subfields.join(todo.select("record"), on="record", how="semi"), todo.select("record", "leader")
-    )
+    wanted = subfields.filter(pl.col("record").is_in(todo["record"].implode()))
+    theirs = field_texts(wanted, todo.select("record", "leader", "encoding"))
     incoming = as_catalogued(theirs)
     creates = todo.filter(pl.col("action") == "create").select("record")
     targets = todo.filter(pl.col("action") != "create").select("record", "target", "action")

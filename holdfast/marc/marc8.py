@@ -24,17 +24,17 @@ _PLAIN = re.compile(rb"[\x20-\x7E]+")  # a run in the set ASCII, where each code
 
 # (character, combining?) by code; code by (character, combining?). EACC has codes that share a character: the lowest one
 # is what the character encodes back to, so text with another one can't be undone.
-_DECODE: dict[int, dict[int, tuple[str, bool]]] = {
+DECODE: dict[int, dict[int, tuple[str, bool]]] = {
     charset: {code: (chr(point), bool(combining)) for code, (point, combining) in table.items()}
     for charset, table in CODESETS.items()
 }
-_DECODE[_EACC].update({code: (chr(point), False) for code, point in ODD_MAP.items() if code not in CODESETS[_EACC]})
-_ENCODE: dict[int, dict[str, int]] = {}
-for _charset, _table in _DECODE.items():
+DECODE[_EACC].update({code: (chr(point), False) for code, point in ODD_MAP.items() if code not in CODESETS[_EACC]})
+ENCODE: dict[int, dict[str, int]] = {}
+for _charset, _table in DECODE.items():
     _codes: dict[str, int] = {}
     for _code in sorted(_table):
         _codes.setdefault(_table[_code][0], _code)
-    _ENCODE[_charset] = _codes
+    ENCODE[_charset] = _codes
 
 
 class Marc8Error(ValueError):
@@ -77,7 +77,7 @@ def _escape_at(data: bytes, position: int) -> tuple[int, int, int]:
     if len(rest) <= skip:
         raise Marc8Error("an escape sequence that is cut", position)
     charset = rest[skip]
-    if charset not in _DECODE:
+    if charset not in DECODE:
         raise Marc8Error(f"unknown character set {charset:02X}", position)
     return target, charset, skip + 2
 
@@ -119,19 +119,19 @@ def decode_marc8(data: bytes) -> str:
             if position + 3 > end:
                 raise Marc8Error("an East Asian character that is cut", position)
             code = int.from_bytes(bytes(each & 0x7F for each in data[position : position + 3]), "big")
-            if code not in _DECODE[_EACC]:
+            if code not in DECODE[_EACC]:
                 raise Marc8Error(f"no East Asian character {data[position : position + 3].hex().upper()}", position)
-            character, combining = _DECODE[_EACC][code]
+            character, combining = DECODE[_EACC][code]
         else:
             length = 1
-            table = _DECODE[charset]
+            table = DECODE[charset]
             # The tables hold some sets by their G0 codes and some by their G1 codes; either place may be used.
             code = byte if byte in table else byte ^ 0x80
             if code not in table:
                 raise Marc8Error(f"no character {byte:02X} in set {charset:02X}", position)
             character, combining = table[code]
-        if code != 0x20 and _ENCODE[charset][character] != code:
-            raise NotReversibleError(f"{code:X} and {_ENCODE[charset][character]:X} are one character", position)
+        if code != 0x20 and ENCODE[charset][character] != code:
+            raise NotReversibleError(f"{code:X} and {ENCODE[charset][character]:X} are one character", position)
         position += length
         if combining:
             waiting.append(character)
@@ -156,12 +156,12 @@ class Tables(NamedTuple):
 @cache
 def code_tables() -> Tables:
     points, marks = np.zeros((128, 256), dtype=np.int32), np.zeros((128, 256), dtype=np.bool_)
-    for charset, table in _DECODE.items():
+    for charset, table in DECODE.items():
         points[charset, 0] = -1  # there is such a set
         for byte in range(0x21, 0x100) if charset != _EACC else ():
             code = byte if byte in table else byte ^ 0x80
-            if code in table and _ENCODE[charset][table[code][0]] == code:
+            if code in table and ENCODE[charset][table[code][0]] == code:
                 points[charset, byte], marks[charset, byte] = ord(table[code][0]), table[code][1]
-    wide = sorted(code for code, (character, _) in _DECODE[_EACC].items() if _ENCODE[_EACC][character] == code)
-    signed = [(-1 if _DECODE[_EACC][code][1] else 1) * ord(_DECODE[_EACC][code][0]) for code in wide]
+    wide = sorted(code for code, (character, _) in DECODE[_EACC].items() if ENCODE[_EACC][character] == code)
+    signed = [(-1 if DECODE[_EACC][code][1] else 1) * ord(DECODE[_EACC][code][0]) for code in wide]
     return Tables(points, marks, np.array(wide, dtype=np.int64), np.array(signed, dtype=np.int64))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-from holdfast.marc.marc8 import _DECODE, _ENCODE
+from holdfast.marc.marc8 import DECODE, ENCODE
 
 _ASCII, _ANSEL, _EACC = 0x42, 0x45, 0x31
 # Basic before extended, and what is one byte before what is three.
@@ -36,7 +36,7 @@ class NotInMarc8Error(ValueError):
 
 
 def _combining(charset: int, character: str) -> bool:
-    return _DECODE[charset][_ENCODE[charset][character]][1]
+    return DECODE[charset][ENCODE[charset][character]][1]
 
 
 @lru_cache(maxsize=65536)
@@ -89,11 +89,11 @@ def _apart(character: str) -> list[str]:
 
 
 def _known(character: str) -> bool:
-    return character < "\x80" or any(character in _ENCODE[charset] for charset in (_ANSEL, *_SETS))
+    return character < "\x80" or any(character in ENCODE[charset] for charset in (_ANSEL, *_SETS))
 
 
 def _is_mark(character: str) -> bool:
-    return any(character in _ENCODE[each] and _combining(each, character) for each in (_ANSEL, *_SETS))
+    return any(character in ENCODE[each] and _combining(each, character) for each in (_ANSEL, *_SETS))
 
 
 def _code_of(character: str, current: int) -> tuple[int | None, int]:
@@ -102,13 +102,13 @@ def _code_of(character: str, current: int) -> tuple[int | None, int]:
         return None, ord(character)
     if character == " ":
         return None, 0x20
-    if current in _ENCODE and character in _ENCODE[current] and current != _ASCII and current not in _LOCKING:
-        return current, _ENCODE[current][character]
-    if character in _ENCODE[_ASCII]:
-        return _ASCII, _ENCODE[_ASCII][character]
+    if current in ENCODE and character in ENCODE[current] and current != _ASCII and current not in _LOCKING:
+        return current, ENCODE[current][character]
+    if character in ENCODE[_ASCII]:
+        return _ASCII, ENCODE[_ASCII][character]
     for charset in (_ANSEL, *_SETS):
-        if character in _ENCODE[charset]:
-            return charset, _ENCODE[charset][character]
+        if character in ENCODE[charset]:
+            return charset, ENCODE[charset][character]
     raise NotInMarc8Error(character)
 
 

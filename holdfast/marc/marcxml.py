@@ -29,7 +29,7 @@ import polars as pl
 from holdfast.marc.frames import RECORDS, SUBFIELDS, Frames
 from holdfast.marc.opening import Content
 from holdfast.marc.parts import Found, Part, claims_of, found_in, part_of, records_frame, skip_rest
-from holdfast.marc.views import Ints, string_views
+from holdfast.marc.string_views import Ints, string_views
 
 FORMAT = "marcxml"
 NAMESPACES = frozenset(

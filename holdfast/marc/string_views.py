@@ -32,6 +32,24 @@ def take_rows(buffer: Bytes, start: Ints, width: int) -> Bytes:
     return np.lib.stride_tricks.sliding_window_view(buffer, width)[start]
 
 
+def string_views(data: bytes, start: Ints, end: Ints) -> pl.Series:
+    """`data[start:end]` for each pair, as a column of strings. `data` must be UTF-8 at these places."""
+    count = len(start)
+    padded: Bytes = np.frombuffer(data + bytes(12), dtype=np.uint8)
+    views = np.zeros((count, 4), dtype=np.int32)
+    length = (end - start).astype(np.int32)
+    views[:, 0] = length
+    heads = np.lib.stride_tricks.sliding_window_view(padded, 12)[start]
+    short = length <= 12
+    heads *= np.arange(12, dtype=np.int32) < length[:, None]
+    words = heads.view(np.int32)
+    views[:, 1] = words[:, 0]
+    views[:, 2] = np.where(short, words[:, 1], 0)
+    views[:, 3] = np.where(short, words[:, 2], start)
+    array = pa.Array.from_buffers(pa.string_view(), count, [None, pa.py_buffer(views), pa.py_buffer(data)])
+    return pl.Series(pl.from_arrow(array), dtype=pl.String)
+
+
 def text_column(
     data: bytes, buffer: Bytes, start: Ints, end: Ints, converted: dict[int, str], valid: Any = None
 ) -> pl.Series:

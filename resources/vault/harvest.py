@@ -77,6 +77,7 @@ def harvest_window(
                     salt,
                     first_record=drop.first_record,
                     block_bytes=settings.limits.block_bytes,
+                    reading=settings.sources[source].reading,
                 ):
                     writer.write("rows", part.frame)
                     count += part.frame.height

@@ -14,7 +14,6 @@ from tests.catalogue_load import DAY, SETTINGS, Loaded, fine
 from tests.demo_ils import DemoIls
 from tests.demo_repository import DemoRepository, running
 
-pytest.importorskip("holdfast.marc.marcxml", reason="the pipeline reads no MARCXML")
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
 MORNING = DAY.replace(hour=9)
 _of = Repositories.of

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymarc import marc8_to_unicode
 
-from holdfast.marc.marc8 import _DECODE, _ENCODE, Marc8Error, NotReversibleError, decode_marc8
+from holdfast.marc.marc8 import DECODE, ENCODE, Marc8Error, NotReversibleError, decode_marc8
 
-ANSEL_LETTERS = [code for code, (_, combining) in _DECODE[0x45].items() if not combining and code > 0xA0]
-ANSEL_MARKS = [code for code, (_, combining) in _DECODE[0x45].items() if combining]
+ANSEL_LETTERS = [code for code, (_, combining) in DECODE[0x45].items() if not combining and code > 0xA0]
+ANSEL_MARKS = [code for code, (_, combining) in DECODE[0x45].items() if combining]
 SETS = {b"\x1b(N": 0x4E, b"\x1b(S": 0x53, b"\x1b(2": 0x32, b"\x1b(3": 0x33}
 
 
@@ -35,7 +35,7 @@ def test_ansel_is_decoded_as_pymarc_does(data) -> None:
 
 @pytest.mark.parametrize(("escape", "charset"), SETS.items())
 def test_each_set_is_decoded_as_pymarc_does(escape, charset) -> None:
-    letters = bytes(code for code, (_, combining) in sorted(_DECODE[charset].items()) if not combining and code < 0x80)
+    letters = bytes(code for code, (_, combining) in sorted(DECODE[charset].items()) if not combining and code < 0x80)
     data = escape + letters + b"\x1b(B after"
     # pymarc normalizes the Greek question mark and ano teleia into other characters; here they stay what they were.
     assert unicodedata.normalize("NFC", decode_marc8(data)) == marc8_to_unicode(data)
@@ -64,13 +64,13 @@ def test_what_marc8_does_not_have_is_an_error_at_its_byte(data, offset) -> None:
 
 def test_a_code_that_its_character_does_not_encode_back_to_is_refused() -> None:
     several = {}
-    for code, (character, _) in sorted(_DECODE[0x31].items()):
+    for code, (character, _) in sorted(DECODE[0x31].items()):
         several.setdefault(character, []).append(code)
     character, codes = next((c, codes) for c, codes in several.items() if len(codes) > 1)
     assert decode_marc8(b"\x1b$1" + codes[0].to_bytes(3, "big")) in (character, unicodedata.normalize("NFC", character))
     with pytest.raises(NotReversibleError):
         decode_marc8(b"\x1b$1" + codes[1].to_bytes(3, "big"))
-    assert _ENCODE[0x31][character] == codes[0]
+    assert ENCODE[0x31][character] == codes[0]
 
 
 @given(st.binary(max_size=60))
