@@ -130,6 +130,31 @@ def test_the_marc8_samples_are_all_read_and_the_next_day_would_write_nothing(lib
     assert library.audit() == written
 
 
+def test_marc8_is_kept_as_it_came_and_written_composed(library: DemoIls) -> None:
+    ascii_book = book("1", "Cafe noir XX")
+    drop(ascii_book[:9] + b" " + ascii_book[10:].replace(b"Cafe noir XX", b"Caf\xe2e noir X"), source="consortium")
+    loaded = fine("consortium")
+    row = loaded.rows("harvested_marc").row(0, named=True)
+    assert (row["claims"], row["found"], row["encoding"]) == ("marc-8", "marc-8", "marc-8")
+    title = loaded.rows("normalized_records", "subfields").filter(tag="245").row(0, named=True)
+    assert (title["value"], title["nfc"]) == ("Cafe\u0301 noir X", "Café noir X")
+    assert list(live(library)) == ["Café noir X"]
+
+
+def test_a_source_that_sends_windows_text_is_loaded_once_its_encodings_say_so(
+    library: DemoIls, monkeypatch: pytest.MonkeyPatch, postgres: Postgres
+) -> None:
+    windows = book("1", "Caf? noir").replace(b"Caf? noir", b"Caf\xe9 noir")
+    drop(windows)
+    assert fine().outcomes == {"quarantined": 1}
+    (waiting,) = Quarantine(postgres, "catalogue").waiting(partition())
+    assert waiting["code"] == "marc.encoding" and "candidates: latin-1, cp1252" in waiting["place"]
+    allowed = SETTINGS.sources["ebooks"].model_copy(update={"encodings": ("utf-8", "cp1252")})
+    monkeypatch.setitem(SETTINGS.sources, "ebooks", allowed)
+    assert fine().outcomes == {"committed": 1}
+    assert list(live(library)) == ["Café noir"]
+
+
 def test_a_second_drop_of_the_day_writes_only_what_is_new(library: DemoIls) -> None:
     drop(books(3), "a.mrc")
     fine()
