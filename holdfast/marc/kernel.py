@@ -78,7 +78,7 @@ def utf8_run(buffer: Any, start: int, end: int) -> Any:
 
 
 @compiled
-def _put(extra: Any, at: int, point: int) -> int:
+def put(extra: Any, at: int, point: int) -> int:
     """Write a character as UTF-8; the place behind it."""
     if point < 0x80:
         extra[at] = point
@@ -155,7 +155,7 @@ def marc8_run(
             position += skip + 1
             continue
         if byte < 0x20:
-            at = _put(extra, at, byte)
+            at = put(extra, at, byte)
             position += 1
             continue
         charset = g1 if byte >= 0x80 else g0
@@ -191,9 +191,9 @@ def marc8_run(
             waiting[marks_waiting] = point
             marks_waiting += 1
         else:
-            at = _put(extra, at, point)
+            at = put(extra, at, point)
             for k in range(marks_waiting):
-                at = _put(extra, at, waiting[k])
+                at = put(extra, at, waiting[k])
             marks_waiting = 0
     return -1 if marks_waiting else at
 

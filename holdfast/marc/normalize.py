@@ -204,7 +204,9 @@ class _Picked:
         # For people and for keys: in normalization form C.
         self.text = frame["nfc"].fill_null(self.value) if "nfc" in frame.columns else self.value
         self.tag = frame["tag"].cast(pl.Int16).to_numpy()
-        self.code = frame["code"].fill_null("")
+        data, offsets = text_buffers(frame["code"].fill_null(""))
+        padded = np.concatenate((data, np.zeros(1, dtype=np.uint8)))
+        self.code = np.where(np.diff(offsets) > 0, padded[offsets[:-1]], 0)
         self.ind2 = frame["ind2"]
 
     def rows(self, tags: tuple[int, ...], codes: str = "") -> npt.NDArray[np.int64]:
@@ -213,7 +215,11 @@ class _Picked:
         rows = np.flatnonzero(chosen)
         if not codes:
             return rows
-        return rows[self.code.gather(rows).is_in(list(codes)).to_numpy()]
+        own = self.code[rows]
+        chosen = np.zeros(len(own), dtype=np.bool_)
+        for code in codes.encode("ascii"):
+            chosen |= own == code
+        return rows[chosen]
 
     def first(self, rows: npt.NDArray[np.int64], values: pl.Series | None = None) -> pl.Series:
         """The first value of each record; `values`: of the rows, where they are not those of the frame."""
