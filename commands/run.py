@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     started = Started(settings.var)
     before = set(started.names())
     try:
+        compiling = subprocess.Popen([sys.executable, "-m", "holdfast.marc.compiling"], cwd=CHECKOUT)
         say("starting PostgreSQL and Redis")
         environ = os.environ | service_environment(settings)
         environ["PYTHONPATH"] = str(CHECKOUT)
@@ -68,6 +70,8 @@ def run(arguments: argparse.Namespace) -> int:
         api = DagsterApi(url)
         if not arguments.drop:
             install(missing_packages(settings), say)
+        # Beside the start of the services, so that no two runs compile the same: seconds once, none later.
+        compiling.wait()
         healthy = load(settings, api, arguments.drop, arguments.timeout, environ, say)
         if arguments.once:
             return 0 if healthy else 1
