@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from holdfast.marc.kernel import compiled
+from holdfast.marc.kernel import character_at, compiled
 from holdfast.marc.string_views import text_buffers
 
 _UNKNOWN = -1
@@ -37,17 +37,7 @@ def _fold(
         blank = False
         position, end = offsets[row], offsets[row + 1]
         while position < end:
-            byte = np.int64(data[position])
-            if byte < 0x80:
-                point, length = byte, 1
-            elif byte < 0xE0:
-                point, length = byte & 0x1F, 2
-            elif byte < 0xF0:
-                point, length = byte & 0x0F, 3
-            else:
-                point, length = byte & 0x07, 4
-            for k in range(1, length):
-                point = (point << 6) | (np.int64(data[position + k]) & 0x3F)
+            point, length = character_at(data, position)
             position += length
             place = places[point]
             if place < 0:

@@ -78,6 +78,21 @@ def utf8_run(buffer: Any, start: int, end: int) -> Any:
 
 
 @compiled
+def character_at(data: Any, position: int) -> Any:
+    """(character, length in bytes) at a place of valid UTF-8."""
+    byte = np.int64(data[position])
+    if byte < 0x80:
+        return byte, 1
+    if byte < 0xE0:
+        return ((byte & 0x1F) << 6) | (np.int64(data[position + 1]) & 0x3F), 2
+    point = byte & 0x0F if byte < 0xF0 else byte & 0x07
+    length = 3 if byte < 0xF0 else 4
+    for k in range(1, length):
+        point = (point << 6) | (np.int64(data[position + k]) & 0x3F)
+    return point, length
+
+
+@compiled
 def put(extra: Any, at: int, point: int) -> int:
     """Write a character as UTF-8; the place behind it."""
     if point < 0x80:

@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from holdfast.marc.kernel import compiled, put
+from holdfast.marc.kernel import character_at, compiled, put
 from holdfast.marc.string_views import text_buffers
 
 
@@ -49,22 +49,11 @@ def _find_doubtful(data: Any, offsets: Any, doubtful: Any, found: Any) -> None:
     for row in range(len(offsets) - 1):
         position, end = offsets[row], offsets[row + 1]
         while position < end:
-            byte = np.int64(data[position])
-            if byte < 0x80:
-                position += 1
-                continue
-            if byte < 0xE0:
-                point, length = byte & 0x1F, 2
-            elif byte < 0xF0:
-                point, length = byte & 0x0F, 3
-            else:
-                point, length = byte & 0x07, 4
-            for k in range(1, length):
-                point = (point << 6) | (np.int64(data[position + k]) & 0x3F)
+            point, length = character_at(data, position)
+            position += length
             if doubtful[point]:
                 found[row] = True
                 break
-            position += length
 
 
 @cache
@@ -100,7 +89,15 @@ def _decomposable() -> Any:
 
 @compiled
 def _compose(
-    data: Any, offsets: Any, keys: Any, composed: Any, kinds: Any, decomposable: Any, out: Any, out_offsets: Any, left: Any
+    data: Any,
+    offsets: Any,
+    keys: Any,
+    composed: Any,
+    kinds: Any,
+    decomposable: Any,
+    out: Any,
+    out_offsets: Any,
+    left: Any,
 ) -> int:
     """Compose letters that one mark follows; `left`: the texts that ask for more, whose output means nothing."""
     at = 0
@@ -110,17 +107,7 @@ def _compose(
         letter: Any = np.int64(-1)  # waits for the mark that may follow
         marked = False
         while position < end:
-            byte = np.int64(data[position])
-            if byte < 0x80:
-                point, length = byte, 1
-            elif byte < 0xE0:
-                point, length = byte & 0x1F, 2
-            elif byte < 0xF0:
-                point, length = byte & 0x0F, 3
-            else:
-                point, length = byte & 0x07, 4
-            for k in range(1, length):
-                point = (point << 6) | (np.int64(data[position + k]) & 0x3F)
+            point, length = character_at(data, position)
             position += length
             kind = kinds[point]
             if kind == 2 or (kind == 1 and (marked or letter < 0 or decomposable[letter])):
@@ -153,9 +140,7 @@ def _form_c(values: pl.Series) -> pl.Series:
     out = np.empty(int(offsets[-1] - offsets[0]) + 16, dtype=np.uint8)
     out_offsets, left = np.empty(len(offsets), dtype=np.int64), np.zeros(len(values), dtype=np.bool_)
     _compose(data, offsets, *_pairs(), _decomposable(), out, out_offsets, left)
-    array = pa.Array.from_buffers(
-        pa.large_string(), len(values), [None, pa.py_buffer(out_offsets), pa.py_buffer(out)]
-    )
+    array = pa.Array.from_buffers(pa.large_string(), len(values), [None, pa.py_buffer(out_offsets), pa.py_buffer(out)])
     result = pl.Series(pl.from_arrow(array), dtype=pl.String)
     rows = np.flatnonzero(left)
     if not len(rows):
