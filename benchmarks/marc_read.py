@@ -26,7 +26,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import mrrc
 import polars as pl
 import pymarc
 
@@ -94,6 +93,8 @@ def with_pymarc(file: Path, folder: Path) -> int:
 
 def with_mrrc(file: Path, folder: Path) -> int:
     """Records written to `folder`."""
+    import mrrc  # only here: it would count in the memory of the others
+
     with silence():
         return _loop(mrrc.MARCReader(str(file), permissive=True), _mrrc_rows, file.name, folder)
 
