@@ -22,7 +22,7 @@ from holdfast.marc.rulebook import Rulebook, rulebooks
 from holdfast.marc.validation import RulesError
 from holdfast.settings import Settings, load_settings
 from resources.lake.client import Lake, NotMaterialized
-from resources.lake.comparing import against, of_files, of_partition, save
+from resources.lake.comparing import BASELINE, against, of_files, of_partition, save
 from resources.lake.staleness import stale_partitions
 
 _PARTS = ("record", "column", "subfield", "stopped")
@@ -119,17 +119,21 @@ def _source(arguments: argparse.Namespace, *all_settings: Settings) -> str:
     return arguments.source or next(iter(all_settings[0].sources))
 
 
+def _check_source(settings: Settings, source: str) -> None:
+    if source not in settings.sources:
+        names = ", ".join(sorted(settings.sources))
+        raise UsageError(f"{source}: not a source of holdfast.toml in {settings.root} (sources: {names})")
+
+
 def _book(settings: Settings, source: str) -> Rulebook:
-    books = rulebooks(settings)
-    if source not in books:
-        raise UsageError(
-            f"{source}: not a source of holdfast.toml in {settings.root} (sources: {', '.join(sorted(books))})"
-        )
-    return books[source]
+    _check_source(settings, source)
+    return rulebooks(settings)[source]
 
 
 def _compared(arguments: argparse.Namespace, settings: Settings) -> tuple[Comparison, list[str]]:
     total, notes = Comparison(arguments.examples), list[str]()
+    for partition in arguments.partition:
+        _check_source(settings, _source_of(partition))
     with _progress(arguments, settings) as advance:
         for before, after in _pairs(arguments, settings, advance, notes):
             total.add(before, after)
@@ -142,6 +146,10 @@ def _pairs(arguments: argparse.Namespace, new: Settings, advance: Any, notes: li
         source = _source(arguments, *filter(None, (new, old)))
         block = new.limits.block_bytes
         if old is None:
+            if not _baseline(arguments.against).exists(BASELINE, source):
+                raise UsageError(
+                    f"{arguments.against}: nothing was put aside there for {source}; run --save {arguments.against} first"
+                )
             yield from against(
                 _baseline(arguments.against), arguments.files, source, _book(new, source), _salt(), block_bytes=block, progress=advance
             )  # fmt: skip
@@ -151,10 +159,12 @@ def _pairs(arguments: argparse.Namespace, new: Settings, advance: Any, notes: li
         books = _book(old, source), _book(new, source)
         yield from of_files(arguments.files, source, *books, salt, block_bytes=block, progress=advance)
         return
-    lake = Lake(new.var / "lake")
+    lake, books, olds = Lake(new.var / "lake"), rulebooks(new), rulebooks(old) if old else None
     for partition in arguments.partition:
         source = _source_of(partition)
-        book, before = _book(new, source), _book(old, source) if old else None
+        if old:
+            _check_source(old, source)
+        book, before = books[source], olds[source] if olds else None
         if before and before.masking != book.masking:
             notes.append(f"{partition}: masked when it was harvested; other masking can be compared on files only")
         if before is None and not lake.exists("record_issues", partition):
