@@ -25,6 +25,7 @@ from resources.lake.client import Lake, NotMaterialized
 from resources.lake.comparing import BASELINE, against, of_files, of_partition, save
 from resources.lake.staleness import stale_partitions
 
+_BLOCK_BYTES = 1_000_000  # two sides of a block are in memory, and what differs of them
 _PARTS = ("record", "column", "subfield", "stopped")
 
 
@@ -144,7 +145,7 @@ def _pairs(arguments: argparse.Namespace, new: Settings, advance: Any, notes: li
     old = load_settings(arguments.old) if arguments.old else None
     if arguments.files:
         source = _source(arguments, *filter(None, (new, old)))
-        block = new.limits.block_bytes
+        block = min(new.limits.block_bytes, _BLOCK_BYTES)
         if old is None:
             if not _baseline(arguments.against).exists(BASELINE, source):
                 raise UsageError(
@@ -190,7 +191,7 @@ def _baseline(folder: Path) -> Lake:
 
 def _save(arguments: argparse.Namespace, settings: Settings) -> int:
     source = _source(arguments, settings)
-    block = settings.limits.block_bytes
+    block = min(settings.limits.block_bytes, _BLOCK_BYTES)
     with _progress(arguments, settings) as advance:
         records = save(
             _baseline(arguments.save), arguments.files, source, _book(settings, source), _salt(), block_bytes=block, progress=advance

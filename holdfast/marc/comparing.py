@@ -94,7 +94,7 @@ class Comparison:
             _hide(_columns(before.records, after.records), hidden),
             values,
             _stopped(before.stopped, after.stopped),
-            _hide(_issues(before.issues, after.issues), hidden),
+            _issues(before.issues, after.issues, hidden),
         ]
         rows = pl.concat(found)
         differing = rows.filter(pl.col("kind") != "same")
@@ -253,8 +253,9 @@ def _stopped(before: pl.Series, after: pl.Series) -> pl.DataFrame:
     return _rows(pl.concat(found), "stopped")
 
 
-def _issues(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
-    """Issues of the same place and value are one issue; it is changed where severity, rule, message or hint is another."""
+def _issues(before: pl.DataFrame, after: pl.DataFrame, hidden: pl.Series) -> pl.DataFrame:
+    """Issues of the same place and value are one issue; it is changed where severity, rule, message or hint is another. Of the
+    records `hidden` no message is shown: it may repeat what one side masks."""
     counted = [
         each.select(ISSUES.names()).with_columns(pl.int_range(pl.len()).over(_PLACE).alias("nth"))
         for each in (before, after)
@@ -278,8 +279,9 @@ def _issues(before: pl.DataFrame, after: pl.DataFrame) -> pl.DataFrame:
     )
 
     def said(suffix: str) -> pl.Expr:
-        text = pl.concat_str(pl.lit(": "), pl.col(f"severity{suffix}"), pl.lit(", "), pl.col(f"message{suffix}"))
-        return pl.when(pl.col(f"there{suffix}").is_not_null()).then(pl.concat_str(place, text.fill_null("")))
+        message = pl.when(~pl.col("record").is_in(hidden.implode())).then(f"message{suffix}").otherwise(pl.lit(MASKED))
+        text = pl.concat_str(pl.lit(": "), pl.col(f"severity{suffix}"), pl.lit(", "), message.fill_null(""))
+        return pl.when(pl.col(f"there{suffix}").is_not_null()).then(pl.concat_str(place, text))
 
     rows = both.sort("record", "field", "code", nulls_last=False, maintain_order=True).select(
         pl.col("code").alias("name"), "record", kind.alias("kind"), said("").alias("before"), said("_after").alias("after")
@@ -300,7 +302,7 @@ def _shown(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _hide(rows: pl.DataFrame, records: pl.Series) -> pl.DataFrame:
-    """`rows`, those of `records` without what they say: a fact or a message may repeat what one side masks."""
+    """`rows`, those of `records` without what they say: a fact may repeat what one side masks."""
     if not len(records):
         return _shown(rows)
     hidden = pl.col("record").is_in(records.implode()) & (pl.col("name") != "masked_values")
