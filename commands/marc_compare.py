@@ -157,8 +157,8 @@ def _pairs(arguments: argparse.Namespace, new: Settings, advance: Any, notes: li
             return
         # Both sides mask with one salt: a token of this run alone will do.
         salt = secrets.token_bytes(32)
-        books = _book(old, source), _book(new, source)
-        yield from of_files(arguments.files, source, *books, salt, block_bytes=block, progress=advance)
+        both = _book(old, source), _book(new, source)
+        yield from of_files(arguments.files, source, *both, salt, block_bytes=block, progress=advance)
         return
     lake, books, olds = Lake(new.var / "lake"), rulebooks(new), rulebooks(old) if old else None
     for partition in arguments.partition:

@@ -71,6 +71,10 @@ class PartitionWriter:
             shutil.copyfile(part, place)
         self.rows[table] = self.rows.get(table, 0) + rows
 
+    def last(self, table: str) -> Path:
+        """File of the table's last part."""
+        return self._folder / table / f"{self._parts[table] - 1:05d}.parquet"
+
     def _next(self, table: str) -> Path:
         part = self._parts.get(table, 0)
         folder = self._folder / table

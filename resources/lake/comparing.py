@@ -15,6 +15,7 @@ from holdfast.marc.rulebook import Rulebook
 from holdfast.marc.validation import ISSUES
 from holdfast.marc.window import UNREADABLE
 from resources.lake.client import Lake
+from resources.lake.slices import Slices
 
 # What `save` fills: an asset's folder in a lake of its own, a partition a source.
 BASELINE = "marc_compare"
@@ -30,38 +31,15 @@ def _silent(done: int) -> None:
     """Nobody listens."""
 
 
-class _Slices:
-    """A table of a partition by ranges of its record numbers, whatever its parts are: memory holds what lies in a range."""
-
-    def __init__(self, lake: Lake, asset: str, partition: str, table: str, schema: pl.Schema | None = None) -> None:
-        self._schema = schema
-        there = lake.has(asset, partition, table)
-        paths = lake.parts(asset, partition, table) if there else []
-        bounds = pl.col("record").min().alias("low"), pl.col("record").max().alias("high")
-        self._parts = [(path, *pl.scan_parquet(path).select(*bounds).collect().row(0)) for path in paths]
-
-    def between(self, low: int, high: int) -> pl.DataFrame:
-        frames = [
-            pl.read_parquet(path).filter(pl.col("record").is_between(low, high))
-            for path, least, most in self._parts
-            if least is not None and least <= high and most >= low
-        ]
-        if frames:
-            return pl.concat(frames)
-        if self._schema is not None:
-            return pl.DataFrame(schema=self._schema)
-        return pl.read_parquet(self._parts[0][0]).clear() if self._parts else pl.DataFrame(schema={"record": pl.UInt32})
-
-
 class Held:
     """What an earlier run made of a partition, as the lake has it."""
 
     def __init__(self, lake: Lake, partition: str) -> None:
-        self._rows = _Slices(lake, "normalized_records", partition, "rows")
-        self._subfields = _Slices(lake, "normalized_records", partition, "subfields")
-        self._unreadable = _Slices(lake, "normalized_records", partition, "unreadable", UNREADABLE)
-        self._issues = _Slices(lake, "record_issues", partition, "rows", ISSUES)
-        self._stopped = _Slices(
+        self._rows = Slices(lake, "normalized_records", partition, "rows")
+        self._subfields = Slices(lake, "normalized_records", partition, "subfields")
+        self._unreadable = Slices(lake, "normalized_records", partition, "unreadable", UNREADABLE)
+        self._issues = Slices(lake, "record_issues", partition, "rows", ISSUES)
+        self._stopped = Slices(
             lake, "record_issues", partition, "stopped", pl.Schema({"record": pl.UInt32, "code": pl.String})
         )
 
@@ -198,7 +176,7 @@ class _Saved:
     def __init__(self, lake: Lake, source: str) -> None:
         lake.parts(BASELINE, source)
         self._tables = [
-            _Slices(lake, BASELINE, source, table) for table in ("rows", "subfields", "unreadable", "issues", "stopped")
+            Slices(lake, BASELINE, source, table) for table in ("rows", "subfields", "unreadable", "issues", "stopped")
         ]
 
     def between(self, low: int, high: int) -> Made:

@@ -59,9 +59,9 @@ class Reuse:
     """One materialization of a partition, beside its writer.
 
     Attributes:
-        reused: records of parts that were taken over without being made.
-        computed: records of parts that were made.
-        kept: of these, records of parts in which nothing differs from before; their files were taken over.
+        reused: records that were taken over without being made.
+        computed: records that were made.
+        kept: records of parts that were made and in which nothing differs from before; their files were taken over.
     """
 
     asset: str
@@ -100,8 +100,13 @@ class Reuse:
         else:
             self.reused += records
 
-    def write(self, writer: PartitionWriter, given: str, frames: dict[str, pl.DataFrame], records: int) -> None:
-        """Write what was made of `given`, or take it over where nothing differs."""
+    def write(
+        self, writer: PartitionWriter, given: str, frames: dict[str, pl.DataFrame], records: int, *, reused: int = 0
+    ) -> None:
+        """Write what was made of `given`, or take it over where nothing differs. `reused`: of the records, how many had not to be
+        made."""
+        self.reused += reused
+        self.computed -= reused
         before = self.before(given)
         if before is not None and before.holds(frames):
             self.take(writer, given, before, records, made=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
@@ -11,13 +12,15 @@ from holdfast.marc.frames import Frames
 from holdfast.marc.validation import ISSUES, KINDS, Rules, validate
 from holdfast.outcomes import Rejection, scrub
 from resources.lake.client import Lake
+from resources.lake.recurring import Recurring
 from resources.lake.reuse import Reuse, made_of
 
 ASSET = "record_issues"
 STOPPED = pl.Schema({"record": pl.UInt32, "code": pl.String, "detail": pl.String})
 
 
-_FACTS = ("record", "file", "correlation_id", "content_sha256")  # of a record, that issues and rejections name
+# Of a record: what issues and rejections name, and what it is known by in a later drop.
+_FACTS = ("record", "file", "correlation_id", "content_sha256", "comparable_sha256")
 
 
 @dataclass
@@ -51,28 +54,31 @@ def validate_window(lake: Lake, partition: str, rules: Rules, stop_on: tuple[str
     """Fill `record_issues`: tables `rows` (shape validation.ISSUES), `stopped` (shape STOPPED: records with an issue whose
     code is in `stop_on`) and `state` (shape reuse.STATE).
 
-    Issues of a part of `normalized_records` that is the same as when these rules judged it are taken over. Which records they stop
-    is told anew: `stop_on` is no rule.
+    Issues of a part of `normalized_records` that is the same as when these rules judged it are taken over; so are those of a record
+    that is, to the byte, one of an earlier drop. Which records they stop is told anew: `stop_on` is no rule.
     """
     got = Validated()
     reuse = Reuse.of(lake, ASSET, partition, ("rows",), rules.version)
     records_parts = lake.parts("normalized_records", partition)
+    recurring = Recurring(records_parts)
     subfields_parts = lake.parts("normalized_records", partition, "subfields")
     with lake.replace(ASSET, partition) as writer:
         writer.write("stopped", pl.DataFrame(schema=STOPPED))
         if not records_parts:
             writer.write("rows", pl.DataFrame(schema=ISSUES))
         parts = zip(_inputs(lake, partition, len(records_parts)), records_parts, subfields_parts, strict=True)
-        for given, records_path, subfields_path in parts:
+        for number, (given, records_path, subfields_path) in enumerate(parts):
             before = reuse.before(given)
+            records = pl.read_parquet(records_path, columns=["leader", *_FACTS])
+            recurring.enter(number, records)
             if before is not None and before.current:
                 issues = pl.read_parquet(before.paths["rows"])
-                records = pl.read_parquet(records_path, columns=list(_FACTS))
                 reuse.take(writer, given, before, records.height)
             else:
-                records = pl.read_parquet(records_path, columns=["leader", *_FACTS])
-                issues = validate(Frames(records, pl.read_parquet(subfields_path)), rules)
-                reuse.write(writer, given, {"rows": issues}, records.height)
+                found = recurring.earlier(records)
+                issues = _validate(records, subfields_path, rules, recurring, found)
+                reuse.write(writer, given, {"rows": issues}, records.height, reused=found.height)
+            recurring.done(writer.last("rows"), records)
             got.records += records.height
             _count(got, issues, records)
             stopping = issues.filter(pl.col("code").is_in(list(stop_on)))
@@ -87,6 +93,20 @@ def validate_window(lake: Lake, partition: str, rules: Rules, stop_on: tuple[str
     # Which records are stopped is no part of the issues' state, and what comes after depends on it.
     got.data_version = made_of([reuse.data_version, *(f"{each.correlation_id} {each.code}" for each in got.rejections)])
     return got
+
+
+def _validate(
+    records: pl.DataFrame, subfields: Path, rules: Rules, recurring: Recurring, found: pl.DataFrame
+) -> pl.DataFrame:
+    """A part's issues; those of records in `found` are known."""
+    if not found.height:
+        return validate(Frames(records, pl.read_parquet(subfields)), rules)
+    rest = records.join(found, on="record", how="anti", maintain_order="left")
+    known = recurring.issues(found)
+    if not rest.height:
+        return known.sort("record", maintain_order=True)
+    rows = pl.read_parquet(subfields).join(rest.select("record"), on="record", how="semi", maintain_order="left")
+    return pl.concat([validate(Frames(rest, rows), rules), known]).sort("record", maintain_order=True)
 
 
 def _inputs(lake: Lake, partition: str, parts: int) -> list[str]:

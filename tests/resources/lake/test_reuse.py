@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.marc.validation import Rules, load_rules
+from holdfast.marc.frames import Frames
+from holdfast.marc.validation import Rules, load_rules, validate
 from holdfast.marc.validation.local import LocalRule
 from holdfast.marc.window import NormalizedPart, normalize_part
 from resources.lake.client import Lake
@@ -58,6 +59,12 @@ def said(got: Validated) -> tuple[Any, ...]:
     return got.records, got.issues, got.severities, got.with_errors, got.examples, got.rejections
 
 
+def judged(lake: Lake, rules: str) -> pl.DataFrame:
+    """The issues of all records, with nothing reused."""
+    frames = [lake.batches("normalized_records", PARTITION, table) for table in ("rows", "subfields")]
+    return pl.concat(validate(Frames(*part), RULES[rules]) for part in zip(*frames, strict=True))
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return Lake(tmp_path / "lake")
@@ -100,6 +107,7 @@ def test_any_sequence_of_drops_and_versions_gives_what_making_all_of_it_gives(st
             harvest(full, came)
             normalized, validated = run(kept, code, rules, stop_on)
             everything, all_validated = run(full, code, rules, stop_on)
+            assert full.read("record_issues", PARTITION).equals(judged(full, rules))
             for name, frame in tables(full).items():
                 assert tables(kept)[name].equals(frame), name
             assert said(validated) == said(all_validated)
@@ -118,6 +126,22 @@ def test_a_second_drop_of_the_day_makes_only_its_own_records(lake: Lake) -> None
     assert (normalized.reused, normalized.computed) == (4, 1)
     assert (validated.reused, validated.computed) == (4, 1)
     assert normalized.data_version != first[0].data_version
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_corrected_drop_is_judged_where_it_differs_from_the_one_before(lake: Lake, turned: bool) -> None:
+    records = drop(*TITLES, *TITLES, isbn=BAD_ISBN)
+    harvest(lake, [records])
+    run(lake)
+    corrected = [*records[:3], book("4", "Little Dorrit"), *records[4:]]
+    harvest(lake, [records, corrected[::-1] if turned else corrected])
+    normalized, validated = run(lake)
+    assert (normalized.reused, normalized.computed) == (8, 8)
+    assert (validated.reused, validated.computed) == (15, 1)
+    assert lake.read("record_issues", PARTITION).equals(judged(lake, "core"))
+    # Of one run as well: what the first drop had is known when the second comes.
+    _, validated = run(lake, rules="local")
+    assert (validated.reused, validated.computed) == (7, 9)
 
 
 def test_what_is_taken_over_is_the_file_itself_and_outlives_the_version_it_came_from(lake: Lake) -> None:
