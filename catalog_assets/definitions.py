@@ -12,6 +12,7 @@ from catalog_assets.jobs import (
     AUTHORITY_LOAD,
     AUTHORITY_WHAT_IF,
     CATALOGUE_LOAD,
+    CHANGED_RULES,
     COMPLETENESS,
     MUSEUM_LOAD,
 )
@@ -28,7 +29,7 @@ from catalog_assets.records.drops_come_as_expected import drops_come_as_expected
 from catalog_assets.records.harvest_completeness import harvest_completeness
 from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
-from catalog_assets.records.record_issues import record_issues
+from catalog_assets.records.record_issues import RULES, record_issues
 from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
 from holdfast.logs import log_to_stderr
@@ -54,6 +55,7 @@ from sensors.museum_export_sensor import build_museum_export_sensor
 from sensors.museum_schedules import build_museum_schedules
 from sensors.nightly_schedules import build_nightly_schedules
 from sensors.run_failure_sensor import build_run_failure_sensor
+from sensors.stale_partitions_sensor import build_stale_partitions_sensor
 
 
 def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Definitions:
@@ -82,13 +84,22 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *(museum_export, museum_objects, museum_index),
         ],
         asset_checks=[drops_come_as_expected],
-        jobs=[CATALOGUE_LOAD, COMPLETENESS, AUTHORITY_LOAD, AUTHORITY_LINKING, AUTHORITY_WHAT_IF, MUSEUM_LOAD],
+        jobs=[
+            CATALOGUE_LOAD,
+            CHANGED_RULES,
+            COMPLETENESS,
+            AUTHORITY_LOAD,
+            AUTHORITY_LINKING,
+            AUTHORITY_WHAT_IF,
+            MUSEUM_LOAD,
+        ],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
             *build_drop_site_sensors(SETTINGS),
             build_drop_rhythm_sensor(SETTINGS),
             build_harvest_gap_sensor(SETTINGS),
             build_completeness_sensor(SETTINGS),
+            build_stale_partitions_sensor(SETTINGS, {name: rules.version for name, rules in RULES.items()}),
             build_museum_export_sensor(SETTINGS),
             build_run_failure_sensor(),
             *build_authority_sensors(SETTINGS),

@@ -20,6 +20,15 @@ CATALOGUE_LOAD = dg.define_asset_job(
     description="The drops of a source and day, from the folder to the library system.",
 )
 
+# Not the rest of the load: whether what changed is to be matched, planned and written again is for a person to say.
+CHANGED_RULES = dg.define_asset_job(
+    "changed_rules",
+    selection=dg.AssetSelection.assets("normalized_records", "record_issues"),
+    description="Records of a source and day by the present code and rules, from what was harvested; writes no library system. Parts "
+    "in which nothing differs stay as they are.",
+    tags={"dagster-celery/queue": "marc21.parse"},
+)
+
 MUSEUM_LOAD = dg.define_asset_job(
     "museum_load",
     selection=dg.AssetSelection.assets("museum_export", "museum_objects", "museum_index"),

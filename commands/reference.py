@@ -171,16 +171,24 @@ def _commands() -> str:
     # The parser is built by main, which knows all commands, this one among them.
     from commands.main import build_parser
 
-    (choices,) = (action for action in build_parser()._actions if isinstance(action, argparse._SubParsersAction))
-    helps = {each.dest: each.help or "" for each in choices._choices_actions}
     out = ["# The `holdfast` command", "", "`.venv/bin/holdfast COMMAND`, once `make` has set up `.venv`.", ""]
-    for name, sub in choices.choices.items():
-        out += [f"## `holdfast {name}`", "", helps.get(name, "") + ".", ""]
-        rows = [
-            (f"`{' '.join(action.option_strings) or action.metavar or action.dest}`", str(action.help or ""))
-            for action in sub._actions
-            if action.dest != "help"
-        ]
-        if rows:
-            out.append(_table(("argument", "what"), rows))
-    return "\n".join(out)
+    return "\n".join(out + _subcommands(build_parser(), "holdfast"))
+
+
+def _subcommands(parser: argparse.ArgumentParser, path: str) -> list[str]:
+    out: list[str] = []
+    for choices in parser._actions:
+        if not isinstance(choices, argparse._SubParsersAction):
+            continue
+        helps = {each.dest: each.help or "" for each in choices._choices_actions}
+        for name, sub in choices.choices.items():
+            out += [f"## `{path} {name}`", "", helps.get(name, "") + ".", ""]
+            rows = [
+                (f"`{' '.join(action.option_strings) or action.metavar or action.dest}`", str(action.help or ""))
+                for action in sub._actions
+                if action.dest != "help" and not isinstance(action, argparse._SubParsersAction)
+            ]
+            if rows:
+                out.append(_table(("argument", "what"), rows))
+            out += _subcommands(sub, f"{path} {name}")
+    return out

@@ -74,6 +74,11 @@ COLUMNS: dict[str, str] = {
     "rule": "whose rule: the schema's, a section of MARC 21, or one of holdfast.toml",
     "message": "in words",
     "hint": "what would mend it",
+    # What a partition keeps of how it was made.
+    "part": "of the partition's tables, from 0; each is a Parquet file in each of them",
+    "input": "hex SHA-256 of what the part was made of: a part of the asset before",
+    "made": "hex SHA-256 of input and version (code, rules) that made the part's rows; stays as long as the rows stay",
+    "records": "how many records the part was made of",
     # The catalogue.
     "instance_id": "id of the live record",
     "hrid": "its number for people",

@@ -5,10 +5,11 @@ import dagster as dg
 from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
 from holdfast.marc.normalize import VERSION
-from holdfast.marc.window import RECORDS, normalize_part
+from holdfast.marc.window import RECORDS
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
+from resources.lake.normalization import normalize_window
 
 
 @dg.asset(
@@ -26,15 +27,15 @@ from resources.lake.metadata import table_metadata
 )
 def normalized_records(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
     (source, day), partition = load_of(context), context.partition_key
-    with lake.replace("normalized_records", partition) as writer:
-        for index in lake.batches("harvested_marc", partition):
-            part = normalize_part(index, source=source, window=day, reading=SETTINGS.sources[source].reading)
-            writer.write("rows", part.records)
-            writer.write("subfields", part.subfields)
-            writer.write("unreadable", part.unreadable)
-    rows, unreadable = writer.rows["rows"], writer.rows["unreadable"]
-    came_in = lake.rows("harvested_marc", partition)
-    return dg.MaterializeResult(
-        metadata=table_metadata(rows, RECORDS, subfields=writer.rows["subfields"], unreadable=unreadable),
-        check_results=[conservation_result(Conservation(came_in, {"normalized": rows, "quarantined": unreadable}))],
+    got = normalize_window(lake, partition, source, day, SETTINGS.sources[source].reading)
+    counted = Conservation(
+        lake.rows("harvested_marc", partition), {"normalized": got.records, "quarantined": got.unreadable}
     )
+    return dg.MaterializeResult(
+        metadata=table_metadata(
+            got.records, RECORDS, subfields=got.subfields, unreadable=got.unreadable,
+            reused=got.reused, computed=got.computed, kept=got.kept,
+        ),
+        data_version=dg.DataVersion(got.data_version),
+        check_results=[conservation_result(counted)],
+    )  # fmt: skip

@@ -46,8 +46,10 @@ def record_issues(
     return dg.MaterializeResult(
         metadata=table_metadata(
             got.issues.total(), ISSUES, records=got.records, stopped=stopped, rules=rules.version, **severities(got),
+            reused=got.reused, computed=got.computed, kept=got.kept,
             examples=dg.MetadataValue.md(as_markdown(got)),
         ),
+        data_version=dg.DataVersion(got.data_version),
         check_results=[
             conservation_result(counted),
             issues_result(got.severities["error"], got.with_errors),

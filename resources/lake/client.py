@@ -21,6 +21,7 @@ from pathlib import Path
 from urllib.parse import quote, unquote
 
 import polars as pl
+import pyarrow.parquet as pq
 
 from holdfast.parquet import write_parquet
 
@@ -46,15 +47,40 @@ class PartitionWriter:
         self._folder = folder
         self._parts: dict[str, int] = {}
         self.rows: dict[str, int] = {}
+        self.facts: dict[str, str] = {}  # stand beside the version's name: what it was made with
 
     def write(self, table: str, frame: pl.DataFrame) -> None:
         """Append `frame` to `table`. A table that gets a frame without rows exists, with its columns."""
+        write_parquet(frame, self._next(table))
+        self.rows[table] = self.rows.get(table, 0) + frame.height
+
+    def take(self, table: str, part: Path) -> None:
+        """Append a part of an earlier version, as it is: a second name of the same file, where the file system has such.
+
+        Raises:
+            FileNotFoundError: the earlier version was swept away.
+        """
+        rows = pq.read_metadata(part).num_rows
+        place = self._next(table)
+        try:
+            place.hardlink_to(part)
+        except FileNotFoundError:
+            self._parts[table] -= 1
+            raise
+        except OSError:  # another device, or a file system without links
+            shutil.copyfile(part, place)
+        self.rows[table] = self.rows.get(table, 0) + rows
+
+    def last(self, table: str) -> Path:
+        """File of the table's last part."""
+        return self._folder / table / f"{self._parts[table] - 1:05d}.parquet"
+
+    def _next(self, table: str) -> Path:
         part = self._parts.get(table, 0)
         folder = self._folder / table
         folder.mkdir(exist_ok=True)
-        write_parquet(frame, folder / f"{part:05d}.parquet")
         self._parts[table] = part + 1
-        self.rows[table] = self.rows.get(table, 0) + frame.height
+        return folder / f"{part:05d}.parquet"
 
 
 @contextmanager
@@ -104,7 +130,7 @@ class Lake:
                 raise
             before = self._current(folder)
             pointer = folder / f"current.json.{uuid.uuid4().hex[:8]}.partial"
-            pointer.write_text(json.dumps({"version": version, "rows": writer.rows}))
+            pointer.write_text(json.dumps({"version": version, "rows": writer.rows, "facts": writer.facts}))
             pointer.replace(folder / "current.json")
             self._sweep(folder, keep={version, str(before["version"]) if before else version})
 
@@ -143,6 +169,12 @@ class Lake:
     def version(self, asset: str, partition: str = "") -> str:
         """Name of the version that readers see; changes with each materialization."""
         return str(self._need(asset, partition)[1]["version"])
+
+    def facts(self, asset: str, partition: str = "") -> dict[str, str]:
+        """What the writer said that the partition was made with; empty where it said nothing, or there is no partition."""
+        current = self._current(self._folder(asset, partition))
+        facts = current.get("facts") if current else None
+        return dict(facts) if isinstance(facts, dict) else {}
 
     def _need(self, asset: str, partition: str) -> tuple[Path, dict[str, object]]:
         folder = self._folder(asset, partition)

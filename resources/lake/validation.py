@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import polars as pl
 
@@ -11,8 +12,15 @@ from holdfast.marc.frames import Frames
 from holdfast.marc.validation import ISSUES, KINDS, Rules, validate
 from holdfast.outcomes import Rejection, scrub
 from resources.lake.client import Lake
+from resources.lake.recurring import Recurring
+from resources.lake.reuse import Reuse, made_of
 
+ASSET = "record_issues"
 STOPPED = pl.Schema({"record": pl.UInt32, "code": pl.String, "detail": pl.String})
+
+
+# Of a record: what issues and rejections name, and what it is known by in a later drop.
+_FACTS = ("record", "file", "correlation_id", "content_sha256", "comparable_sha256")
 
 
 @dataclass
@@ -26,6 +34,8 @@ class Validated:
         with_errors: records that have an issue of severity error.
         examples: code → the first issue's place and message.
         rejections: of the records that are stopped, one each.
+        reused, computed, kept: records, as in reuse.Reuse.
+        data_version: the same as long as issues and stopped records are.
     """
 
     records: int = 0
@@ -34,23 +44,41 @@ class Validated:
     with_errors: int = 0
     examples: dict[str, tuple[str, str, str]] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
+    reused: int = 0
+    computed: int = 0
+    kept: int = 0
+    data_version: str = ""
 
 
 def validate_window(lake: Lake, partition: str, rules: Rules, stop_on: tuple[str, ...] = ()) -> Validated:
-    """Fill `record_issues`: tables `rows` (shape validation.ISSUES) and `stopped` (shape STOPPED: records with an issue whose
-    code is in `stop_on`)."""
+    """Fill `record_issues`: tables `rows` (shape validation.ISSUES), `stopped` (shape STOPPED: records with an issue whose
+    code is in `stop_on`) and `state` (shape reuse.STATE).
+
+    Issues of a part of `normalized_records` that is the same as when these rules judged it are taken over; so are those of a record
+    that is, to the byte, one of an earlier drop. Which records they stop is told anew: `stop_on` is no rule.
+    """
     got = Validated()
-    parts = zip(
-        lake.batches("normalized_records", partition),
-        lake.batches("normalized_records", partition, "subfields"),
-        strict=True,
-    )
-    with lake.replace("record_issues", partition) as writer:
-        writer.write("rows", pl.DataFrame(schema=ISSUES))
+    reuse = Reuse.of(lake, ASSET, partition, ("rows",), rules.version)
+    records_parts = lake.parts("normalized_records", partition)
+    recurring = Recurring(records_parts)
+    subfields_parts = lake.parts("normalized_records", partition, "subfields")
+    with lake.replace(ASSET, partition) as writer:
         writer.write("stopped", pl.DataFrame(schema=STOPPED))
-        for records, subfields in parts:
-            issues = validate(Frames(records, subfields), rules)
-            writer.write("rows", issues)
+        if not records_parts:
+            writer.write("rows", pl.DataFrame(schema=ISSUES))
+        parts = zip(_inputs(lake, partition, len(records_parts)), records_parts, subfields_parts, strict=True)
+        for number, (given, records_path, subfields_path) in enumerate(parts):
+            before = reuse.before(given)
+            records = pl.read_parquet(records_path, columns=["leader", *_FACTS])
+            recurring.enter(number, records)
+            if before is not None and before.current:
+                issues = pl.read_parquet(before.paths["rows"])
+                reuse.take(writer, given, before, records.height)
+            else:
+                found = recurring.earlier(records)
+                issues = _validate(records, subfields_path, rules, recurring, found)
+                reuse.write(writer, given, {"rows": issues}, records.height, reused=found.height)
+            recurring.done(writer.last("rows"), records)
             got.records += records.height
             _count(got, issues, records)
             stopping = issues.filter(pl.col("code").is_in(list(stop_on)))
@@ -60,7 +88,33 @@ def validate_window(lake: Lake, partition: str, rules: Rules, stop_on: tuple[str
                 )
                 writer.write("stopped", stopped.select(STOPPED.names()).cast(STOPPED))
                 got.rejections += _rejections(stopping, records)
+        reuse.finish(writer, of=lake.facts("normalized_records", partition).get("made", ""))
+    got.reused, got.computed, got.kept = reuse.reused, reuse.computed, reuse.kept
+    # Which records are stopped is no part of the issues' state, and what comes after depends on it.
+    got.data_version = made_of([reuse.data_version, *(f"{each.correlation_id} {each.code}" for each in got.rejections)])
     return got
+
+
+def _validate(
+    records: pl.DataFrame, subfields: Path, rules: Rules, recurring: Recurring, found: pl.DataFrame
+) -> pl.DataFrame:
+    """A part's issues; those of records in `found` are known."""
+    if not found.height:
+        return validate(Frames(records, pl.read_parquet(subfields)), rules)
+    rest = records.join(found, on="record", how="anti", maintain_order="left")
+    known = recurring.issues(found)
+    if not rest.height:
+        return known.sort("record", maintain_order=True)
+    rows = pl.read_parquet(subfields).join(rest.select("record"), on="record", how="semi", maintain_order="left")
+    return pl.concat([validate(Frames(rest, rows), rules), known]).sort("record", maintain_order=True)
+
+
+def _inputs(lake: Lake, partition: str, parts: int) -> list[str]:
+    """What each part of `normalized_records` was made of; of one that an older Holdfast made nobody knows, and no two are alike."""
+    if lake.has("normalized_records", partition, "state"):
+        return lake.read("normalized_records", partition, "state")["made"].to_list()
+    version = lake.version("normalized_records", partition)
+    return [f"{version}/{part}" for part in range(parts)]
 
 
 def _count(got: Validated, issues: pl.DataFrame, records: pl.DataFrame) -> None:

@@ -28,6 +28,7 @@ from holdfast.preservation.custody import MASTERS
 from holdfast.preservation.pages import SURVEYED
 from holdfast.preservation.reading import ENRICHED, TEXTS
 from holdfast.preservation.technical import TECHNICAL
+from resources.lake.reuse import STATE
 from tests.conftest import ROOT
 
 LOCATIONS = {"catalog": catalog_assets.definitions, "preservation": preservation_assets.definitions}
@@ -120,7 +121,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", [INDEX, HELD, COMPLETENESS, RECORDS, ISSUES, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES]
+    "schema", [INDEX, HELD, COMPLETENESS, RECORDS, ISSUES, STATE, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES]
 )
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
