@@ -176,11 +176,23 @@ def _commands() -> str:
     out = ["# The `holdfast` command", "", "`.venv/bin/holdfast COMMAND`, once `make` has set up `.venv`.", ""]
     for name, sub in choices.choices.items():
         out += [f"## `holdfast {name}`", "", helps.get(name, "") + ".", ""]
-        rows = [
-            (f"`{' '.join(action.option_strings) or action.metavar or action.dest}`", str(action.help or ""))
-            for action in sub._actions
-            if action.dest != "help"
-        ]
-        if rows:
-            out.append(_table(("argument", "what"), rows))
+        below = [each for each in sub._actions if isinstance(each, argparse._SubParsersAction)]
+        out += _arguments(sub)
+        for kinds in below:
+            for kind, parser in kinds.choices.items():
+                if rows := _arguments(parser):
+                    out += [f"### `holdfast {name} {kind}`", "", _sentence(parser.description or ""), "", *rows]
     return "\n".join(out)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
+def _arguments(parser: argparse.ArgumentParser) -> list[str]:
+    rows = [
+        (f"`{' '.join(action.option_strings) or action.metavar or action.dest}`", str(action.help or ""))
+        for action in parser._actions
+        if action.dest != "help"
+    ]
+    return [_table(("argument", "what"), rows)] if rows else []
