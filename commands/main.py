@@ -21,11 +21,16 @@ COMMANDS = {
 }
 
 
-def build_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser of one command; of all, where it is none of COMMANDS."""
+def build_parser(*words: str) -> argparse.ArgumentParser:
+    """The parser of the command that the words begin with; of all, where they begin with none."""
     parser = argparse.ArgumentParser(prog="holdfast", description="Loads that are previewed, provable and undoable.")
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    modules = [COMMANDS[command]] if command in COMMANDS else dict.fromkeys(COMMANDS.values())
+    if words[:1] == ("marc",):
+        from commands import marc
+
+        marc.add(parsers, *words[1:2])
+        return parser
+    modules = [COMMANDS[words[0]]] if words and words[0] in COMMANDS else dict.fromkeys(COMMANDS.values())
     for module in modules:
         import_module(f"commands.{module}").add(parsers)
     return parser
@@ -33,7 +38,7 @@ def build_parser(command: str | None = None) -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
-    arguments = build_parser(given[0] if given else None).parse_args(given)
+    arguments = build_parser(*given).parse_args(given)
     try:
         return int(arguments.call(arguments))
     except Exception as error:

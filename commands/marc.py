@@ -11,30 +11,21 @@ import io
 import os
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
-from commands import (
-    marc_convert,
-    marc_dump,
-    marc_grep,
-    marc_merge,
-    marc_split,
-    marc_summary,
-    marc_to_parquet,
-    marc_validate,
-)
 from commands.marc_inputs import UsageError
 
-# Subcommand → its module, which has `add(parsers)` and `run(arguments)`.
+# Subcommand → its module of `commands`, which has `add(parsers)`: it names the subcommand and sets `call`.
 SUBCOMMANDS = {
-    "summary": marc_summary,
-    "dump": marc_dump,
-    "validate": marc_validate,
-    "convert": marc_convert,
-    "to-parquet": marc_to_parquet,
-    "grep": marc_grep,
-    "split": marc_split,
-    "merge": marc_merge,
+    "summary": "marc_summary",
+    "dump": "marc_dump",
+    "validate": "marc_validate",
+    "convert": "marc_convert",
+    "to-parquet": "marc_to_parquet",
+    "grep": "marc_grep",
+    "split": "marc_split",
+    "merge": "marc_merge",
 }
 
 
@@ -44,7 +35,8 @@ class _Intermixed(argparse.ArgumentParser):
     _inside = False
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._inside:
+        # What stands behind -- is a file: that and options between files don't go together in argparse.
+        if self._inside or "--" in (args or ()):
             return super().parse_known_args(args, namespace)
         self._inside = True
         try:
@@ -53,13 +45,14 @@ class _Intermixed(argparse.ArgumentParser):
             self._inside = False
 
 
-def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser], only: str | None = None) -> None:
+    """`only`: this subcommand alone, so that no other one is brought in; all, where it is none of SUBCOMMANDS."""
     parser = parsers.add_parser(
         "marc", help="summarize, show, validate, convert, search and split files of MARC", description=__doc__
     )
     kinds = parser.add_subparsers(dest="subcommand", required=True, metavar="SUBCOMMAND", parser_class=_Intermixed)
-    for module in SUBCOMMANDS.values():
-        module.add(kinds)
+    for name in [only] if only in SUBCOMMANDS else SUBCOMMANDS:
+        import_module(f"commands.{SUBCOMMANDS[name]}").add(kinds)
     for own in kinds.choices.values():
         own.set_defaults(call=quietly(own.get_default("call")))
 

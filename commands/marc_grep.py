@@ -76,14 +76,15 @@ def run(arguments: argparse.Namespace) -> int:
     whole = bool(arguments.output or arguments.record)
     if arguments.output:
         check_output(arguments.output, arguments.force, arguments.files)
-    by_file: dict[str, int] = {}
+    by_file: dict[tuple[str, int], int] = {}
     found = faulty = refused = 0
     with contextlib.ExitStack() as stack:
         out = _output(arguments, stack)
         for piece in read_files(arguments, streams=not arguments.output and not arguments.count):
             faulty += piece.part.records.height - int(piece.part.records["fault"].null_count())
             rows = _find(piece, wanted, arguments.limit and arguments.limit - found, whole)
-            by_file[piece.file] = by_file.get(piece.file, 0) + rows.height
+            key = (piece.file, piece.before)
+            by_file[key] = by_file.get(key, 0) + rows.height
             found += rows.height
             if rows.height and out:
                 part = only(piece.part, rows["record"])
@@ -95,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
         if out:
             out.end()
     if arguments.count:
-        for file, count in by_file.items():
+        for (file, _), count in by_file.items():
             print(f"{file}:{count}" if len(by_file) > 1 else count)
     elif out and arguments.output != "-":
         print(f"{shown(arguments.output)}: {out.records:,} records")
@@ -137,10 +138,15 @@ def _wanted(arguments: argparse.Namespace, pattern: str | None) -> _Wanted:
         try:
             pl.Series([""]).str.contains(pattern)
         except pl.exceptions.ComputeError as error:
-            raise UsageError(f"{shown(pattern)}: is no regular expression: {error}") from error
+            raise UsageError(f"{shown(pattern)}: is no regular expression: {_last_line(str(error))}") from error
     invert = arguments.invert_match and pattern is not None
     without = arguments.records_without or (arguments.invert_match and pattern is None)
     return _Wanted(expression, pattern, leader, invert, without)
+
+
+def _last_line(text: str) -> str:
+    """What is wrong, of Polars' several paragraphs."""
+    return text.partition("\n\n")[0].splitlines()[-1].removeprefix("error: ")
 
 
 def _find(piece: Piece, wanted: _Wanted, limit: int | None, whole: bool) -> pl.DataFrame:

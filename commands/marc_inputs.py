@@ -105,15 +105,18 @@ def _what_is_wrong(name: str) -> str:
 class _Counted:
     """A stream that says how much was read of it, and whose errors name the file."""
 
-    def __init__(self, stream: Any, name: str, file: str, progress: _Progress) -> None:
-        self.name = name
+    def __init__(self, stream: Any, given: str, file: str, progress: _Progress) -> None:
+        self.name = _last_of(given)
+        self._given = given
         self._stream, self._file, self._progress = stream, file, progress
 
     def read(self, size: int = -1) -> bytes:
         try:
             data = self._stream.read(size)
         except Exception as error:  # file systems of addresses raise what they like
-            raise UsageError(f"{self._file}: reading stopped: {_said(error)}; nothing after it was read") from error
+            raise UsageError(
+                f"{self._file}: reading stopped: {_said(error, self._given)}; nothing after it was read"
+            ) from error
         self._progress.advance(len(data))
         return bytes(data)
 
@@ -127,8 +130,12 @@ class _Counted:
         return bool(self._stream.seekable())
 
 
-def _said(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error or type(error).__name__)
+def _said(error: Exception, name: str) -> str:
+    """What the error says, without the password that an address may hold."""
+    said = str(getattr(error, "strerror", None) or error or type(error).__name__)
+    if is_address(name):
+        said = said.replace(name, shown_file(name)).replace(urlsplit(name).netloc.rpartition("@")[0] or name, "…")
+    return shown(said)
 
 
 class _Progress:
@@ -209,12 +216,13 @@ def _read_files(arguments: argparse.Namespace, names: list[str], progress: _Prog
         progress.file(file)
         count = 0
         with _opened(name, file) as stream:
-            counted = _Counted(stream, _last_of(name), file, progress)
+            counted = _Counted(stream, name, file, progress)
             frames = read(cast("BinaryIO", counted), format=arguments.format, first_record=before + 1, reading=reading)
             for each in frames:
                 part = cast("Part", each)
                 inner = part.file.removeprefix(counted.name) if part.file.startswith(counted.name + "/") else ""
-                yield Piece(file + shown(inner), part, before)
+                if part.records.height:
+                    yield Piece(file + shown(inner), part, before)
                 count += part.records.height
         before += count
 
@@ -239,5 +247,5 @@ def _opened(name: str, file: str) -> Iterator[Any]:
             else:
                 stream = stack.enter_context(Path(name).open("rb"))
         except Exception as error:  # as above
-            raise UsageError(f"{file}: can't be opened: {_said(error)}") from error
+            raise UsageError(f"{file}: can't be opened: {_said(error, name)}") from error
         yield stream

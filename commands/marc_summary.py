@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from commands.marc_inputs import Piece, add_files, count_from_1, read_files, shown
@@ -84,15 +85,9 @@ def _show(found: dict[str, Any], top: int) -> None:
     )
     _counts(console, "Material types (leader/06-07)", found["material_types"], found["readable"], top)
     _counts(console, "Languages (008/35-37)", found["languages"], found["readable"], top)
-    lengths, years, numbers = found["lengths"], found["years"], found["control_numbers"]
-    rows: list[tuple[Any, ...]] = [
-        ("record length, bytes", f"{_plain(lengths['min'])} to {_plain(lengths['max'])}, median {_plain(lengths['median'])}"),
-        ("years (008/07-10)", f"{_year(years['first'])} to {_year(years['last'])}, median {_year(years['median'])}; {years['records_without']:,} records without"),
-        ("control numbers (001)", f"{numbers['records']:,} records, {numbers['missing']:,} without, {numbers['duplicates']:,} duplicates"),
-    ]  # fmt: skip
-    for name, each in found["identifiers"].items():
-        rows.append((f"{name.upper()}, valid", f"{each['values']:,} in {each['records']:,} records"))
-    _table(console, "Facts", ("what", "how many"), rows)
+    if found["readable"]:
+        _table(console, "Facts", ("what", "how many"), list(_facts(found)))
+    numbers = found["control_numbers"]
     if numbers["first_duplicates"]:
         duplicates = [
             (each["control_number"], _place(each["first"]), _place(each["again"]))
@@ -104,6 +99,25 @@ def _show(found: dict[str, Any], top: int) -> None:
         for each in found["fields"]
     ]
     _table(console, "Fields", ("tag", "fields", "records", "share"), fields)
+
+
+def _facts(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    lengths, years, numbers = found["lengths"], found["years"], found["control_numbers"]
+    yield "record length, bytes", f"{lengths['min']:,} to {lengths['max']:,}, median {lengths['median']:,}"
+    known = f"{years['first']} to {years['last']}, median {years['median']}; " if years["first"] is not None else ""
+    yield "years (008/07-10)", f"{known}{years['records_without']:,} records without"
+    yield (
+        "control numbers (001)",
+        ", ".join(
+            (
+                f"{numbers['records']:,} records",
+                f"{numbers['missing']:,} without",
+                f"{numbers['duplicates']:,} that came before",
+            )
+        ),
+    )
+    for name, each in found["identifiers"].items():
+        yield f"{name.upper()}, valid", f"{each['values']:,} in {each['records']:,} records"
 
 
 def _show_faults(console: Console, faults: list[dict[str, Any]]) -> None:
@@ -131,7 +145,8 @@ def _table(console: Console, title: str, head: tuple[str, ...], rows: list[Any])
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    console.print(title, style="bold")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False)
     numbers = {n for n in range(len(head)) if all(isinstance(row[n], int) or row[n] == "" for row in rows)}
     for n, name in enumerate(head):
         table.add_column(name, justify="right" if n in numbers or name == "share" else "left", overflow="fold")
@@ -139,16 +154,13 @@ def _table(console: Console, title: str, head: tuple[str, ...], rows: list[Any])
         # What stands in a record must not steer the terminal.
         table.add_row(*(_plain(cell) for cell in row))
     console.print(table)
+    console.print()
 
 
 def _plain(cell: Any) -> str:
     if cell is None:
         return "none"
     return f"{cell:,}" if isinstance(cell, int) else shown(str(cell))
-
-
-def _year(year: int | None) -> str:
-    return "none" if year is None else str(year)
 
 
 def _share(count: int, total: int) -> str:

@@ -132,7 +132,7 @@ def _codes(patterns: list[str], rules: Rules) -> list[str] | None:
 
     if not patterns:
         return None
-    known = [*KINDS, *rules.severities, *FAULTS]
+    known = list(dict.fromkeys([*KINDS, *rules.severities, *FAULTS]))
     chosen: dict[str, None] = {}
     for pattern in patterns:
         matching = [code for code in known if fnmatchcase(code, pattern)]
