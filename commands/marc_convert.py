@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from commands.marc_inputs import add_files, check_files, read_files, shown
 from commands.marc_outputs import (
@@ -41,17 +43,24 @@ def run(arguments: argparse.Namespace) -> int:
     check_files(arguments.files)
     for each in (name, *([str(beside)] if beside else [])):
         check_output(each, arguments.force, arguments.files)
+    unmapped: Counter[str] = Counter()
     with Rejected(beside) as rejected:
         with record_file(name, format_of(arguments, name), arguments.encoding) as out:
             for piece in read_files(arguments, streams=name == "-"):
                 part = in_form_c(piece.part) if arguments.nfc else piece.part
                 rejected.add(piece, out.write(part))
+                for _, property_, count in piece.part.unmapped.iter_rows():
+                    unmapped[property_] += count
             left_out = out.end()
         rejected.forget_earlier()
     if name != "-":
         print(f"{shown(name)}: {out.records:,} records")
-    if left_out.height:
-        fields = ", ".join(f"{tag} ({count:,})" for tag, count in left_out.iter_rows())
-        print(f"fields that have no place in the format: {fields}", file=sys.stderr)
+    _say("fields that have no place in the format", left_out.rows())
+    _say("statements of BIBFRAME that have no place in MARC", unmapped.most_common())
     say_rejected(rejected)
     return 1 if rejected.count else 0
+
+
+def _say(what: str, counts: list[Any]) -> None:
+    if counts:
+        print(f"{what}: {', '.join(f'{shown(name)} ({count:,})' for name, count in counts)}", file=sys.stderr)

@@ -109,6 +109,20 @@ def test_whoever_closes_the_pipe_hears_nothing(tmp_path: Path) -> None:
         assert running.wait(60) == 141
 
 
+def test_control_c_leaves_nothing_half_done(
+    books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> Iterator[None]:
+        assert [each.suffix for each in tmp_path.iterdir() if each != books] == [".partial"]
+        raise KeyboardInterrupt
+        yield
+
+    monkeypatch.setattr(reading, "read", interrupted)
+    assert main(["marc", "convert", str(books), "-o", str(tmp_path / "out.mrc")]) == 130
+    assert list(tmp_path.iterdir()) == [books]
+    assert capsys.readouterr() == ("", "")
+
+
 def test_standard_input_and_output_make_a_pipe(books: Path) -> None:
     there = command("convert", "-", "--to", "marcxml", "-o", "-", given=gzip.compress(books.read_bytes()))
     assert (there.returncode, there.stderr) == (0, b"")

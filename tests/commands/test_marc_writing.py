@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 import unicodedata
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def test_bibframe_says_what_it_leaves_out(data: Path, tmp_path: Path, capsys: py
     written("convert", data / "marc/pymarc/marc.dat", "-o", tmp_path / "b.jsonld")
     assert "fields that have no place in the format: 263 (4)" in capsys.readouterr().err
     assert len(json.loads((tmp_path / "b.jsonld").read_text())) == 20
+
+
+def test_what_bibframe_says_beyond_marc_is_counted(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = sorted((data / "bibframe").rglob("*.rdf"))[0]
+    written("convert", file, "-o", tmp_path / "b.mrc")
+    unmapped = sum(part.unmapped["statements"].sum() for part in marc.read(file))
+    said = capsys.readouterr().err
+    assert said.startswith("statements of BIBFRAME that have no place in MARC: ")
+    assert sum(int(count.replace(",", "")) for count in re.findall(r"\(([0-9,]+)\)", said)) == unmapped > 0
 
 
 def test_marc_8_becomes_utf_8_in_form_c(data: Path, tmp_path: Path) -> None:
