@@ -4,28 +4,57 @@ from __future__ import annotations
 
 import argparse
 import sys
+from importlib import import_module
 
-from commands import authority, check_config, marc, reference, run, scan, search, services, setup
-from commands.graphql import DagsterError
-from holdfast.settings import SettingsError
-from resources.embedded.errors import ServiceError
+# Command → its module of `commands`, brought in only when it is asked for: most of them need Dagster, `marc` does not.
+COMMANDS = {
+    "run": "run",
+    "stop": "run",
+    "check-config": "check_config",
+    "scan": "scan",
+    "search": "search",
+    "authority": "authority",
+    "marc": "marc",
+    "services": "services",
+    "setup": "setup",
+    "reference": "reference",
+}
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(*words: str) -> argparse.ArgumentParser:
+    """The parser of the command that the words begin with; of all, where they begin with none."""
     parser = argparse.ArgumentParser(prog="holdfast", description="Loads that are previewed, provable and undoable.")
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, check_config, scan, search, authority, marc, services, setup, reference):
-        module.add(parsers)
+    if words[:1] == ("marc",):
+        from commands import marc
+
+        marc.add(parsers, *words[1:2])
+        return parser
+    modules = [COMMANDS[words[0]]] if words and words[0] in COMMANDS else dict.fromkeys(COMMANDS.values())
+    for module in modules:
+        import_module(f"commands.{module}").add(parsers)
     return parser
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    arguments = build_parser(*given).parse_args(given)
     try:
         return int(arguments.call(arguments))
-    except (SettingsError, ServiceError, DagsterError) as error:
+    except Exception as error:
+        if not isinstance(error, _told_errors()):
+            raise
         print(error, file=sys.stderr)
         return 2
+
+
+def _told_errors() -> tuple[type[Exception], ...]:
+    """Errors whose text is meant for who called."""
+    from commands.graphql import DagsterError
+    from holdfast.settings import SettingsError
+    from resources.embedded.errors import ServiceError
+
+    return SettingsError, ServiceError, DagsterError
 
 
 if __name__ == "__main__":

@@ -175,6 +175,10 @@ def _commands() -> str:
     return "\n".join(out + _subcommands(build_parser(), "holdfast"))
 
 
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "."
+
+
 def _subcommands(parser: argparse.ArgumentParser, path: str) -> list[str]:
     out: list[str] = []
     for choices in parser._actions:
@@ -182,7 +186,7 @@ def _subcommands(parser: argparse.ArgumentParser, path: str) -> list[str]:
             continue
         helps = {each.dest: each.help or "" for each in choices._choices_actions}
         for name, sub in choices.choices.items():
-            out += [f"## `{path} {name}`", "", helps.get(name, "") + ".", ""]
+            out += [f"## `{path} {name}`", "", _sentence(helps.get(name, "")), ""]
             rows = [
                 (f"`{' '.join(action.option_strings) or action.metavar or action.dest}`", str(action.help or ""))
                 for action in sub._actions

@@ -43,7 +43,7 @@ class CannotWriteError(ValueError):
 _LEFT_OUT = pl.Schema({"tag": pl.String, "fields": pl.UInt32})
 
 
-class _Form(Protocol):
+class Form(Protocol):
     """Bytes of one format, frames by frames. left_out: as in Written, over all frames so far."""
 
     left_out: pl.DataFrame
@@ -121,7 +121,12 @@ class _Listed:
         return len(objects), data, pl.DataFrame(schema=REFUSED)
 
 
-def _form(format: str, encoding: str) -> _Form:
+def form_of(format: str, encoding: str) -> Form:
+    """A format to write parts in, one after the other: head, bodies, tail.
+
+    Raises:
+        ValueError: `format` or `encoding` is none of those of `write`.
+    """
     if format not in FORMATS:
         raise ValueError(f"format {format!r}: must be one of {', '.join(FORMATS)}")
     if encoding not in ENCODINGS:
@@ -156,7 +161,7 @@ def write(
             more than 9,999 bytes or a record of more than 99,999 in ISO 2709, a control character in XML …
         ValueError: `format` or `encoding` is none of these.
     """
-    form = _form(format, encoding)
+    form = form_of(format, encoding)
     given = [frames] if isinstance(frames, Frames) else frames
     count, size, refused = 0, 0, [pl.DataFrame(schema=REFUSED)]
     with _opened(target) as stream:
