@@ -14,6 +14,7 @@ from catalog_assets.jobs import (
     CATALOGUE_LOAD,
     COMPLETENESS,
     MUSEUM_LOAD,
+    QUALITY_REPORTING,
 )
 from catalog_assets.matching.authority_links import authority_links
 from catalog_assets.matching.authority_records import authority_records
@@ -28,6 +29,7 @@ from catalog_assets.records.drops_come_as_expected import drops_come_as_expected
 from catalog_assets.records.harvest_completeness import harvest_completeness
 from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
+from catalog_assets.records.quality_report import quality_report
 from catalog_assets.records.record_issues import record_issues
 from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
@@ -40,6 +42,7 @@ from resources.ledger.resource import ledger_resource
 from resources.museum_exports.resource import museum_exports_resource
 from resources.postgres.resource import postgres_resource
 from resources.redis.resource import filter_resource, redis_resource
+from resources.reports.resource import report_folder_resource
 from resources.repositories.resource import repositories_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
@@ -53,6 +56,7 @@ from sensors.marc_drop_sensor import build_marc_drop_sensor
 from sensors.museum_export_sensor import build_museum_export_sensor
 from sensors.museum_schedules import build_museum_schedules
 from sensors.nightly_schedules import build_nightly_schedules
+from sensors.quality_sensor import build_quality_sensor
 from sensors.run_failure_sensor import build_run_failure_sensor
 
 
@@ -70,19 +74,28 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "ils": ils_resource(SETTINGS),
         "museum_exports": museum_exports_resource(SETTINGS),
         "search": search_resource,
+        "report_folder": report_folder_resource(SETTINGS),
         "drop_sites": drop_sites_resource(SETTINGS),
         "repositories": repositories_resource(SETTINGS),
         **(resource_overrides or {}),
     }
     return dg.Definitions(
         assets=[
-            *(harvested_marc, harvest_completeness, normalized_records, record_issues),
+            *(harvested_marc, harvest_completeness, normalized_records, record_issues, quality_report),
             *(catalog_snapshot, matched_records, change_plan, ils_commits),
             *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
         ],
         asset_checks=[drops_come_as_expected],
-        jobs=[CATALOGUE_LOAD, COMPLETENESS, AUTHORITY_LOAD, AUTHORITY_LINKING, AUTHORITY_WHAT_IF, MUSEUM_LOAD],
+        jobs=[
+            CATALOGUE_LOAD,
+            COMPLETENESS,
+            AUTHORITY_LOAD,
+            AUTHORITY_LINKING,
+            AUTHORITY_WHAT_IF,
+            QUALITY_REPORTING,
+            MUSEUM_LOAD,
+        ],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
             *build_drop_site_sensors(SETTINGS),
@@ -90,6 +103,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_harvest_gap_sensor(SETTINGS),
             build_completeness_sensor(SETTINGS),
             build_museum_export_sensor(SETTINGS),
+            build_quality_sensor(),
             build_run_failure_sensor(),
             *build_authority_sensors(SETTINGS),
         ],
