@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from commands import authority, check_config, reference, run, scan, search, services, setup
+from commands import authority, check_config, reference, reports, run, scan, search, services, setup
 from commands.graphql import DagsterError
 from holdfast.settings import SettingsError
 from resources.embedded.errors import ServiceError
@@ -14,7 +14,7 @@ from resources.embedded.errors import ServiceError
 def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="holdfast", description="Loads that are previewed, provable and undoable.")
     parsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in (run, check_config, scan, search, authority, services, setup, reference):
+    for module in (run, check_config, scan, search, authority, reports, services, setup, reference):
         module.add(parsers)
     return parser
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 # What matplotlib draws in these colours is in the page's: they are distinct, and no plot has them otherwise.
 _COLOURS = {"ink": "#010203", "muted": "#010204", "grid": "#010205", "error": "#010206", "warning": "#010207",
@@ -16,11 +16,22 @@ _WIDTH = 9.6  # inches of 72 points
 Values = Sequence[float | None]
 
 
-class Panel:
-    """One of the small plots of a row: a line over the loads. colour: of the page. top: of the axis; None: by the values."""
+class Panel(NamedTuple):
+    """One of the small plots of a row: a line over the loads.
 
-    def __init__(self, title: str, values: Values, colour: str = "accent", top: float | None = None) -> None:
-        self.title, self.values, self.colour, self.top = title, values, colour, top
+    Attributes:
+        colour: of the page.
+        last: the last value as people read it.
+        percent: whether the values are shares.
+        top: of the axis; None: by the values.
+    """
+
+    title: str
+    values: Values
+    last: str
+    colour: str = "accent"
+    percent: bool = False
+    top: float | None = None
 
 
 @contextmanager
@@ -29,7 +40,7 @@ def _figure(name: str, height: float, rows: int = 1, columns: int = 1) -> Iterat
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    settings = {
+    settings: Any = {
         "svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif", "font.size": 10, "text.parse_math": False,
         "text.color": _COLOURS["ink"], "axes.labelcolor": _COLOURS["ink"], "xtick.color": _COLOURS["muted"],
         "ytick.color": _COLOURS["muted"], "xtick.labelcolor": _COLOURS["ink"], "ytick.labelcolor": _COLOURS["ink"],
@@ -79,37 +90,38 @@ def panels(name: str, title: str, described: str, days: Sequence[str], plots: Se
 def _line(axis: Any, days: Sequence[str], panel: Panel) -> None:
     places = list(range(len(days)))
     values = [float("nan") if value is None else value for value in panel.values]
-    known = [value for value in panel.values if value is not None]
-    axis.plot(places, values, color=_COLOURS[panel.colour], marker="o", markersize=4, linewidth=1.8)
-    axis.set_title(_short(panel.title), loc="left", fontsize=10)
-    axis.set_ylim(0, panel.top or (max(known, default=0) * 1.18 or 1))
-    axis.set_xlim(-0.4, max(len(days) - 1, 0) + 0.9)
+    highest = max((value for value in panel.values if value is not None), default=0)
+    colour = _COLOURS[panel.colour]
+    axis.plot(places, values, color=colour, marker="o", markersize=4, linewidth=1.8, clip_on=False)
+    axis.set_title(_short(panel.title, 25), loc="left", fontsize=10)
+    axis.set_title(panel.last, loc="right", fontsize=10, fontweight="bold")
+    axis.set_ylim(0, panel.top or highest * 1.1 or 1)
+    axis.set_xlim(-0.4, max(len(days) - 1, 0) + 0.4)
     axis.grid(axis="y")
     axis.tick_params(length=0)
+    axis.tick_params(axis="x", pad=7)
     axis.yaxis.set_major_locator(_ticks(panel.top))
-    percent = panel.top is not None
-    axis.yaxis.set_major_formatter((lambda value, _: f"{value:.0%}") if percent else (lambda value, _: f"{value:,g}"))
+    axis.yaxis.set_major_formatter(_percent_tick if panel.percent else _number_tick)
     # First and last day: more would overlap in a small plot, and the table has all.
     shown = sorted({0, len(days) - 1})
-    axis.set_xticks(shown, [days[place][5:] for place in shown])
-    if panel.values and panel.values[-1] is not None:
-        text = f"{panel.values[-1]:.0%}" if percent else number_of(panel.values[-1])
-        place = (places[-1], panel.values[-1])
-        axis.annotate(
-            text,
-            place,
-            xytext=(0, 6),
-            textcoords="offset points",
-            ha="center",
-            fontweight="bold",
-            annotation_clip=False,
-        )
+    for label, side in zip(
+        axis.set_xticks(shown, [days[place][5:] for place in shown]), ("left", "right"), strict=False
+    ):
+        label.label1.set_horizontalalignment(side)
 
 
 def _ticks(top: float | None) -> Any:
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
-    return FixedLocator([0, 0.5, 1]) if top is not None else MaxNLocator(3)
+    return FixedLocator([0, top / 2, top]) if top is not None else MaxNLocator(3)
+
+
+def _percent_tick(value: float, _: object) -> str:
+    return f"{100 * value:.3g} %"
+
+
+def _number_tick(value: float, _: object) -> str:
+    return f"{value:,g}" if value < 1e6 else f"{value:,.0f}"
 
 
 def number_of(value: float) -> str:
