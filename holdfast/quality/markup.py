@@ -7,20 +7,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from holdfast.quality.figures import MASKED
 from holdfast.quality.plots import number_of
+from holdfast.quality.texts import legible
 
 # Severities of validation, as people read them.
 SEVERITY_NAMES = {"error": "error", "warning": "warning", "info": "note"}
-# Controls, what turns the direction of text, and what HTML may not hold.
-_INVISIBLE = re.compile(r"[\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffe\uffff\ud800-\udfff]")
 
 
 def safe(value: object) -> str:
-    """Escaped for HTML; control characters as their pictures, so that they neither vanish nor turn the text around."""
-    text = re.sub(MASKED, "pii:…", "" if value is None else str(value))
-    text = re.sub(r"[\x00-\x1f]", lambda match: chr(0x2400 + ord(match[0])), text)
-    return escape(_INVISIBLE.sub(lambda match: f"[U+{ord(match[0]):04X}]", text))
+    """`legible`, and escaped for HTML."""
+    return escape(legible(value))
 
 
 def breakable(code: str) -> str:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any, NamedTuple
 
+from holdfast.quality.texts import legible
+
 # What matplotlib draws in these colours is in the page's: they are distinct, and no plot has them otherwise.
 _COLOURS = {"ink": "#010203", "muted": "#010204", "grid": "#010205", "error": "#010206", "warning": "#010207",
             "note": "#010208", "accent": "#010209", "paper": "#01020a"}  # fmt: skip
@@ -132,6 +134,7 @@ def number_of(value: float) -> str:
 
 
 def _short(text: str, most: int = 34) -> str:
+    text = legible(text)
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -154,7 +157,7 @@ def _svg(figure: Any, name: str, title: str, described: str) -> str:
     size = re.search(r'viewBox="[^"]*"', text)
     head = (
         f'<svg {size[0] if size else ""} role="img" aria-labelledby="{name}-title {name}-described">'
-        f'<title id="{name}-title">{escape(title)}</title><desc id="{name}-described">{escape(described)}</desc>'
+        f'<title id="{name}-title">{escape(legible(title))}</title><desc id="{name}-described">{escape(legible(described))}</desc>'
     )
     return head + text[text.index(">") + 1 :].strip()
 
