@@ -54,7 +54,7 @@ QUALITY_REPORTING = dg.define_asset_job(
     "quality_reporting",
     selection=dg.AssetSelection.assets("quality_report"),
     description="The quality report of a source and day: figures and a page.",
-    tags={"dagster-celery/queue": "marc21.parse"},
+    tags={"dagster-celery/queue": "marc21.parse", "dagster/priority": "-1"},  # loads that wait go before
 )
 
 COMPLETENESS = dg.define_asset_job(
