@@ -137,7 +137,15 @@ def _cards(points: Sequence[Point]) -> str:
     for name in SEVERITIES:
         rate = thousand(now.per_thousand(count[name]))
         was = thousand(before.per_thousand(before.summary[name])) if before else ""
-        cards.append(card(name.capitalize(), f"{count[name]:,}", f"{rate} a thousand records", was, name[:-1]))
+        cards.append(
+            card(
+                name.capitalize(),
+                f"{count[name]:,}",
+                f"{rate} a thousand records",
+                was,
+                name[:-1] if count[name] else "",
+            )
+        )
     return f'<dl class="cards">{"".join(cards)}</dl>'
 
 
@@ -158,10 +166,11 @@ def _rejections_said(figures: Figures) -> list[str]:
     said = []
     faults = figures.tables["faults"]
     if faults.height:
-        top = faults.row(0, named=True)
+        top, rejected = faults.row(0, named=True), figures.summary["rejected"]
+        most = f", most for <code>{safe(top['fault'])}</code> ({top['records']:,})" if top["records"] > 1 else ""
         said.append(
-            f"{records_of(figures.summary['rejected'])} could not be read and {'is' if figures.summary['rejected'] == 1 else 'are'} in "
-            f'<a href="#quarantine">quarantine</a>, most for <code>{safe(top["fault"])}</code> ({top["records"]:,}).'
+            f"{records_of(rejected)} could not be read and {'is' if rejected == 1 else 'are'} in "
+            f'<a href="#quarantine">quarantine</a>{most}.'
         )
     if figures.summary["stopped"]:
         stopped = figures.summary["stopped"]
@@ -250,8 +259,8 @@ def _issues(figures: Figures) -> str:
     told = described(dict(zip(top["code"], texts, strict=True)))
     more = issues.height - top.height
     plot = bars("plot-issues", "Records with each kind of issue", told, top["code"].to_list(), shares, names, texts)
-    caption = f"Records with each kind of issue; the {top.height} most frequent" + (
-        f", {more} more in the table" if more else ""
+    caption = "Records with each kind of issue" + (
+        f"; the {top.height} most frequent, {more} more are in the table" if more else ""
     )
     rows = [
         (

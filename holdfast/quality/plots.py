@@ -59,14 +59,13 @@ def bars(
     texts: Sequence[str], *, top: float | None = None,
 ) -> str:  # fmt: skip
     """Horizontal bars, the first one on top. colours: of the page. texts: at the bars' ends."""
-    with _figure(name, 0.5 + 0.27 * len(labels)) as (figure, axes):
+    with _figure(name, 0.2 + 0.28 * len(labels)) as (figure, axes):
         axis = axes[0][0]
         places = list(range(len(labels)))
         axis.barh(places, values, color=[_COLOURS[each] for each in colours], height=0.66)
         axis.set_yticks(places, [_short(each) for each in labels])
-        axis.invert_yaxis()
+        axis.set_ylim(len(labels) - 0.5, -0.5)
         axis.set_xlim(0, top or max([*values, 1e-9]) * 1.0)
-        axis.margins(y=0.02)
         axis.tick_params(axis="y", length=0)
         axis.xaxis.set_visible(False)
         axis.spines["bottom"].set_visible(False)
