@@ -133,7 +133,11 @@ class Counting:
         self._faults_of: dict[str, int] = {}
 
     def add_index(self, index: pl.DataFrame) -> None:
-        """Of harvest.INDEX: file, record, claims, found, encoding, fault, fault_byte and fault_detail."""
+        """Of harvest.INDEX: file, record, claims, found, encoding, fault, fault_byte and fault_detail; `format` if it is there: what
+        came in XML or JSON is UTF-8 by that, whatever its leader/09 says."""
+        if "format" in index.columns:
+            by_format = pl.col("format").is_not_null() & (pl.col("format") != "iso2709") & pl.col("fault").is_null()
+            index = index.with_columns(pl.when(by_format).then(pl.lit("utf-8")).otherwise("claims").alias("claims"))
         self._records += index.height
         read = index.filter(pl.col("fault").is_null())
         self._parts["encodings"].append(_counted(index, "claims", "found", "encoding"))

@@ -13,7 +13,8 @@ from holdfast.quality.trend import LOADS_SHOWN, Point, earlier_days, point_of
 from resources.lake.client import Lake
 
 ASSET = "quality_report"
-_INDEX = ("file", "record", "claims", "found", "encoding", "fault", "fault_byte", "fault_detail")
+# `format` is not in what was harvested before there was more than ISO 2709.
+_INDEX = ("file", "format", "record", "claims", "found", "encoding", "fault", "fault_byte", "fault_detail")
 _ISSUES = ("record", "code", "severity", "tag", "occurrence", "subfield", "position", "value", "message", "hint")
 _SHOWN = ("record", "file", "control_number", "title")
 
@@ -47,7 +48,8 @@ def _parts(lake: Lake, asset: str, partition: str, table: str, columns: Sequence
     """The table part by part, only these columns: the records' bytes are not read."""
     parts: list[Path] = lake.parts(asset, partition, table)
     for part in parts:
-        yield pl.read_parquet(part, columns=list(columns))
+        there = pl.read_parquet_schema(part)
+        yield pl.read_parquet(part, columns=[each for each in columns if each in there])
 
 
 def _shown(lake: Lake, partition: str, numbers: list[int]) -> pl.DataFrame:

@@ -173,6 +173,17 @@ def test_utf8_under_a_leader_that_says_marc8_is_not_as_claimed() -> None:
     assert figures.not_as_claimed == 1 and figures.found == {"utf-8": 3, "ascii": 1}
 
 
+def test_xml_is_utf8_whatever_the_leader_says() -> None:
+    row = {"file": "f", "claims": "marc-8", "found": "utf-8", "encoding": "utf-8"}
+    rows = [row | {"record": n, "format": form} for n, form in enumerate(("marcxml", "iso2709", None))]
+    none = {"fault": None, "fault_byte": None, "fault_detail": None}
+    counting = Counting(MARC21)
+    counting.add_index(pl.DataFrame([each | none for each in rows], schema_overrides={"fault": pl.String}))
+    figures = counting.figures("s", "2026-01-05", pl.DataFrame(schema={"record": pl.UInt32}))
+    assert figures.not_as_claimed == 2
+    assert figures.tables["encodings"].filter(claims="utf-8")["records"].to_list() == [1]
+
+
 @pytest.mark.parametrize("dialect", ["marc21", "unimarc"])
 def test_each_expected_field_has_one_name_and_the_followed_ones_are_there(dialect: str) -> None:
     names = [each.name for each in expected_of(dialect)]
