@@ -15,6 +15,7 @@ from catalog_assets.jobs import (
     CHANGED_RULES,
     COMPLETENESS,
     MUSEUM_LOAD,
+    QUALITY_REPORTING,
 )
 from catalog_assets.matching.authority_links import authority_links
 from catalog_assets.matching.authority_records import authority_records
@@ -29,6 +30,7 @@ from catalog_assets.records.drops_come_as_expected import drops_come_as_expected
 from catalog_assets.records.harvest_completeness import harvest_completeness
 from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
+from catalog_assets.records.quality_report import quality_report
 from catalog_assets.records.record_issues import RULES, record_issues
 from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
@@ -41,6 +43,7 @@ from resources.ledger.resource import ledger_resource
 from resources.museum_exports.resource import museum_exports_resource
 from resources.postgres.resource import postgres_resource
 from resources.redis.resource import filter_resource, redis_resource
+from resources.reports.resource import report_folder_resource
 from resources.repositories.resource import repositories_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
@@ -54,6 +57,7 @@ from sensors.marc_drop_sensor import build_marc_drop_sensor
 from sensors.museum_export_sensor import build_museum_export_sensor
 from sensors.museum_schedules import build_museum_schedules
 from sensors.nightly_schedules import build_nightly_schedules
+from sensors.quality_sensor import build_quality_sensor
 from sensors.run_failure_sensor import build_run_failure_sensor
 from sensors.stale_partitions_sensor import build_stale_partitions_sensor
 
@@ -72,13 +76,14 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "ils": ils_resource(SETTINGS),
         "museum_exports": museum_exports_resource(SETTINGS),
         "search": search_resource,
+        "report_folder": report_folder_resource(SETTINGS),
         "drop_sites": drop_sites_resource(SETTINGS),
         "repositories": repositories_resource(SETTINGS),
         **(resource_overrides or {}),
     }
     return dg.Definitions(
         assets=[
-            *(harvested_marc, harvest_completeness, normalized_records, record_issues),
+            *(harvested_marc, harvest_completeness, normalized_records, record_issues, quality_report),
             *(catalog_snapshot, matched_records, change_plan, ils_commits),
             *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
@@ -91,6 +96,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             AUTHORITY_LOAD,
             AUTHORITY_LINKING,
             AUTHORITY_WHAT_IF,
+            QUALITY_REPORTING,
             MUSEUM_LOAD,
         ],
         sensors=[
@@ -101,6 +107,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_completeness_sensor(SETTINGS),
             build_stale_partitions_sensor(SETTINGS, {name: rules.version for name, rules in RULES.items()}),
             build_museum_export_sensor(SETTINGS),
+            build_quality_sensor(),
             build_run_failure_sensor(),
             *build_authority_sensors(SETTINGS),
         ],

@@ -58,6 +58,14 @@ AUTHORITY_WHAT_IF = dg.define_asset_job(
     tags={"dagster-celery/queue": "marc21.parse"},
 )
 
+# A job of its own, after the load's run: writing does not wait for plots (docs/decisions/0015).
+QUALITY_REPORTING = dg.define_asset_job(
+    "quality_reporting",
+    selection=dg.AssetSelection.assets("quality_report"),
+    description="The quality report of a source and day: figures and a page.",
+    tags={"dagster-celery/queue": "marc21.parse", "dagster/priority": "-1"},  # loads that wait go before
+)
+
 COMPLETENESS = dg.define_asset_job(
     "completeness",
     selection=dg.AssetSelection.assets("harvest_completeness"),

@@ -15,6 +15,7 @@ COMMANDS = {
     "search": "search",
     "authority": "authority",
     "marc": "marc",
+    "reports": "reports",
     "services": "services",
     "setup": "setup",
     "reference": "reference",

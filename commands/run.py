@@ -17,6 +17,7 @@ from commands.follow import Expected, expected_loads, follow
 from commands.graphql import DagsterApi
 from commands.processes import CHECKOUT, Started
 from commands.report import print_report
+from commands.reports import start_reports
 from commands.setup import install, missing_packages
 from holdfast.settings import Settings, load_settings
 from resources.embedded.environment import service_environment
@@ -63,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.config:
             environ["HOLDFAST_CONFIG"] = str(arguments.config.resolve())
         environ |= {} if environ.get("HOLDFAST_ILS_URL") else start_demo_library(settings, started, environ, say)
+        environ |= {} if environ.get("HOLDFAST_REPORTS_URL") else start_reports(settings, started, environ, say)
         os.environ.update(
             {name: value for name, value in environ.items() if name.startswith(("HOLDFAST_", "DAGSTER_"))}
         )

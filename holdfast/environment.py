@@ -50,6 +50,12 @@ VARIABLES = (
     Variable("HOLDFAST_ILS_PASSWORD", "its password", True),
     Variable("HOLDFAST_MASKING_SALT", "the institution's salt for masked values (16 characters at least)", True),
     Variable("HOLDFAST_VAULT_KEY", "base64 of the 32-byte key that seals originals; not set: VAR/vault/key", True),
+    Variable(
+        "HOLDFAST_REPORTS_URL",
+        "address under which VAR/reports is served, for the links in the UI; `make run` sets it; not set: paths are shown",
+        False,
+        ("http", "https"),
+    ),
     Variable("HOLDFAST_DAGSTER_STORAGE_URL", "Dagster's storage; set by `holdfast services start`", True),
     Variable("HOLDFAST_DAGSTER_ARTIFACTS", "folder of Dagster's artifacts; set likewise", False),
     Variable("HOLDFAST_DAGSTER_LOGS", "folder of the runs' output; set likewise", False),

@@ -38,6 +38,7 @@ QUEUE_OF = {
     "authority_linking": "marc21.parse",
     "authority_what_if_report": "marc21.parse",
     "completeness": "marc21.parse",
+    "quality_reporting": "marc21.parse",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",
 }

@@ -28,6 +28,7 @@ from holdfast.preservation.custody import MASTERS
 from holdfast.preservation.pages import SURVEYED
 from holdfast.preservation.reading import ENRICHED, TEXTS
 from holdfast.preservation.technical import TECHNICAL
+from holdfast.quality.figures import TABLES
 from resources.lake.reuse import STATE
 from tests.conftest import ROOT
 
@@ -56,6 +57,7 @@ GRAPH = {
     "normalized_records": ["harvested_marc"],
     "catalog_snapshot": [],
     "record_issues": ["normalized_records"],
+    "quality_report": ["harvested_marc", "normalized_records", "record_issues"],
     "matched_records": ["catalog_snapshot", "normalized_records", "record_issues"],
     "change_plan": ["matched_records", "normalized_records"],
     "ils_commits": ["change_plan"],
@@ -121,7 +123,8 @@ def test_every_module_says_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(
-    "schema", [INDEX, HELD, COMPLETENESS, RECORDS, ISSUES, STATE, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES]
+    "schema",
+    [INDEX, HELD, COMPLETENESS, RECORDS, ISSUES, STATE, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES, *TABLES.values()],
 )
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]

@@ -62,6 +62,23 @@ def test_the_asset_graph_shows_the_main_line(platform: Platform, page: Page) -> 
         expect(page.get_by_text(group, exact=True).first).to_be_visible()
 
 
+def test_the_quality_report_opens_from_its_asset(platform: Platform, page: Page) -> None:
+    end = time.monotonic() + 180
+    while not any(run.job == "quality_reporting" and run.status == "SUCCESS" for run in platform.api.runs()):
+        assert time.monotonic() < end, "no quality report came"
+        time.sleep(1)
+    page.goto(f"{platform.url}/assets/quality_report")
+    # The asset's page shows the latest one, of whichever source.
+    link = page.locator(f'a[href*="/quality/"][href$="/{TODAY}.html"]').first
+    expect(link).to_be_visible(timeout=60_000)
+    page.goto(str(link.get_attribute("href")))
+    expect(page.get_by_role("heading", name=TODAY)).to_be_visible()
+    expect(page.get_by_role("heading", name="Completeness")).to_be_visible()
+    assert page.locator("svg[role=img]").count() >= 2
+    # The policy that it is served with lets it look as it should.
+    assert page.evaluate("getComputedStyle(document.querySelector('main')).maxWidth") != "none"
+
+
 def test_a_backfill_of_three_partitions_is_launched_and_succeeds(platform: Platform, page: Page) -> None:
     page.goto(f"{platform.url}/assets/normalized_records")
     page.get_by_role("button", name="Materialize").first.click()
@@ -74,7 +91,8 @@ def test_a_backfill_of_three_partitions_is_launched_and_succeeds(platform: Platf
     runs = []
     end = time.monotonic() + 120
     while time.monotonic() < end:
-        runs = [run for run in platform.api.runs(since=began - 1) if run.partition.startswith(TODAY)]
+        since = [run for run in platform.api.runs(since=began - 1) if run.job != "quality_reporting"]
+        runs = [run for run in since if run.partition.startswith(TODAY)]
         if len(runs) == 3 and all(run.ended for run in runs):
             break
         time.sleep(1)

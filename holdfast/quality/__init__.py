@@ -1,0 +1,1 @@
+"""How good a load's records are: figures, their trend, and a page for people."""

@@ -1,0 +1,62 @@
+"""`holdfast reports` serves the reports of one folder to this machine, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from commands.processes import wait_for_file
+from resources.reports.client import ReportFolder
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    reports = tmp_path / "var" / "reports"
+    ReportFolder(reports).write_quality("ebooks", "2026-01-05", "<!DOCTYPE html><p>five")
+    (reports / "secret.txt").write_text("secret")
+    (tmp_path / "var" / "secret.html").write_text("secret")
+    (reports / "quality/ebooks/2026-01-06.html").symlink_to(tmp_path / "var" / "secret.html")
+    port_file = tmp_path / "port"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "commands.main", "reports", "--port", "0", "--port-file", str(port_file)],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://127.0.0.1:{wait_for_file(port_file, psutil.Process(process.pid), 60)}"
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def test_the_reports_are_served_and_nothing_else(address: str) -> None:
+    answer = httpx.get(f"{address}/quality/ebooks/2026-01-05.html")
+    assert answer.status_code == 200 and "five" in answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert httpx.get(f"{address}/quality/ebooks/latest.html").text == answer.text
+    listing = httpx.get(f"{address}/").text
+    assert 'href="/quality/ebooks/2026-01-05.html"' in listing
+    for path in (
+        "/secret.txt",
+        "/quality/ebooks/2026-01-07.html",
+        "/quality/../secret.txt",
+        "/quality/ebooks/..%2F..%2Fsecret.txt",
+        "/%2e%2e/secret.html",
+        "/quality/ebooks/2026-01-06.html",  # a link that leads out of the folder
+        "/quality/ebooks/2026-01-05.html%00",
+    ):
+        answer = httpx.get(address + path)
+        assert answer.status_code == 404 and "secret" not in answer.text, path
+    assert httpx.post(f"{address}/quality/ebooks/2026-01-05.html").status_code == 405
+    assert httpx.get(f"{address}/", headers={"Host": "evil.example"}).status_code == 400

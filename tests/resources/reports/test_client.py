@@ -1,0 +1,34 @@
+"""Pages are replaced whole, under names that are checked; the latest day's is `latest.html`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from resources.reports.client import ReportFolder
+
+
+def test_the_latest_page_is_that_of_the_latest_day(tmp_path: Path) -> None:
+    folder = ReportFolder(tmp_path, "http://127.0.0.1:3080")
+    page = folder.write_quality("ebooks", "2026-01-06", "six")
+    folder.write_quality("ebooks", "2026-01-05", "five")
+    assert (tmp_path / "quality/ebooks/latest.html").read_text() == "six"
+    assert folder.url(page) == "http://127.0.0.1:3080/quality/ebooks/2026-01-06.html"
+    folder.write_quality("ebooks", "2026-01-06", "six again")
+    assert (tmp_path / "quality/ebooks/latest.html").read_text() == page.read_text() == "six again"
+    assert sorted(each.name for each in page.parent.iterdir()) == ["2026-01-05.html", "2026-01-06.html", "latest.html"]
+    assert folder.pages() == {"ebooks": ["2026-01-06", "2026-01-05"]}
+
+
+def test_without_an_address_there_is_no_url(tmp_path: Path) -> None:
+    folder = ReportFolder(tmp_path)
+    assert folder.url(folder.write_quality("ebooks", "2026-01-06", "six")) == ""
+    assert ReportFolder(tmp_path / "none").pages() == {}
+
+
+@pytest.mark.parametrize(("source", "day"), [("../x", "2026-01-05"), ("a", "../../b"), ("A", "2026-01-05"), ("a", "")])
+def test_no_name_leaves_the_folder(tmp_path: Path, source: str, day: str) -> None:
+    with pytest.raises(ValueError, match="no name of a report"):
+        ReportFolder(tmp_path / "reports").write_quality(source, day, "x")
+    assert not list(tmp_path.rglob("*.html"))
