@@ -3,89 +3,89 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import polars as pl
 
 from holdfast.marc.validation.findings import Findings
-from holdfast.marc.validation.rows import NONE, TAGS, Ints, Rows
+from holdfast.marc.validation.memory import UNKNOWN
+from holdfast.marc.validation.rows import TAGS, Ints, Rows
+from holdfast.marc.validation.scan import ASKED, BLANK, CONTROL, REPLACEMENT, SHORT, Picked
 from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle
 from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
 
-# One pass over all values finds those that have something; what it is, is asked of these only. U+0098 and U+009C are MARC's
-# non-sorting marks, U+200C and U+200D its joiners.
-_CONTROL = r"[\x00-\x1f\x7f-\x{97}\x{99}-\x{9b}\x{9d}-\x{9f}]"
-_ODD = rf"^ | $|{_CONTROL}|\x{{fffd}}"
 _MAIN = (100, 110, 111, 130)
 
 
-def check_characters(rows: Rows, findings: Findings) -> None:
-    value = rows.subfields["value"]
-    places = value.str.contains(_ODD).fill_null(False).arg_true().to_numpy().astype(np.int64)
+def check_characters(picked: Picked, findings: Findings) -> None:
+    for code, flag, at in (
+        ("value.control_character", CONTROL, picked.control_at),
+        ("value.replacement_character", REPLACEMENT, picked.replacement_at),
+    ):
+        hit = (picked.flags & flag) != 0
+        findings.at_rows(code, picked.places[hit], position=at[hit])
+    findings.at_rows("value.blank", picked.of(BLANK))
+
+
+def check_values(rows: Rows, picked: Picked, tables: Tables, findings: Findings) -> None:
+    """The checks of each subfield's values, by distinct values; a short value is judged once and remembered."""
+    asked = (picked.flags & ASKED) != 0
+    places, answers = picked.places[asked], picked.answer[asked].astype(np.int64)
     if not len(places):
         return
-    found = value[places]
-    for code, pattern in (("value.control_character", _CONTROL), ("value.replacement_character", "\ufffd")):
-        position = found.str.find(pattern).to_numpy(allow_copy=True)
-        hit = np.flatnonzero(found.str.contains(pattern).to_numpy())
-        if len(hit):
-            # Polars counts bytes, people characters.
-            before = found[hit]
-            at = [
-                len(text.encode()[: int(byte)].decode(errors="ignore"))
-                for text, byte in zip(before, position[hit], strict=True)
-            ]
-            findings.at_rows(code, places[hit], position=at)
-    # Blanks are positions in control fields and in an LCCN.
-    tag = rows.tag[rows.field[places]]
-    text = (
-        (rows.code[places] != NONE)
-        & (tag >= 10)
-        & ~((tag == 10) & np.isin(rows.code[places], [ord("a"), ord("b"), ord("z")]))
-    )
-    blank = (found.str.starts_with(" ") | found.str.ends_with(" ")).to_numpy() & text
-    findings.at_rows("value.blank", places[blank])
+    known = list(tables.remembered)
+    said = {number: known[number] for number in np.unique(answers[answers > 0]).tolist()}
+    new = np.flatnonzero(answers == UNKNOWN)
+    which = tables.check[rows.key(places[new])]
+    answers[new], more = judge_values(tables.bundles, which, places[new], rows)
+    _remember(tables, which, rows.text.words[places[new]], answers[new], more)
+    report_values(places, answers, said | more, findings)
 
 
-def check_values(rows: Rows, tables: Tables, findings: Findings) -> None:
-    """The checks of each subfield's values, by distinct values."""
-    numbers = tables.check[rows.key]
-    places = np.flatnonzero(numbers)
-    if tables.kind != "unimarc" and len(places):
-        # 041 with second indicator 7: codes of another list, which $2 names.
-        field = rows.field[places]
-        other = (rows.shape[field] == 41) & (rows.ind2[field] == ord("7")) & (rows.code[places] != ord("2"))
-        places = places[~other]
-    if not len(places):
+def _remember(tables: Tables, which: Ints, words: Ints, answers: Ints, said: Mapping[int, tuple[Verdict, ...]]) -> None:
+    short = np.flatnonzero(words[:, 0] <= SHORT)
+    if not len(short) or not tables.memory.has_room:
         return
-    judge_values(tables.bundles, numbers[places], places, rows, findings)
+    numbers = {0: 0} | {number: tables.number_of(verdicts) for number, verdicts in said.items()}
+    own = np.array([numbers[each] for each in answers[short].tolist()], dtype=np.int32)
+    texts = np.ascontiguousarray(words[short]).view(np.uint64)
+    tables.memory.learn(which[short], texts, own)
 
 
-def judge_values(bundles: Sequence[Bundle], which: Ints, places: Ints, rows: Rows, findings: Findings) -> None:
-    """Issues of the subfields at `places`, each by the bundle whose number is in `which`. A bundle is asked once a value."""
-    array = rows.values(places).to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
-    texts = array.dictionary.to_pylist()
-    number = array.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
-    width = len(texts) + 1
-    key = which.astype(np.int64) * width + number
-    seen = np.zeros(len(bundles) * width, dtype=bool)
-    seen[key] = True
-    seen.reshape(-1, width)[:, -1] = False  # nulls
-    wrong: dict[int, tuple[Verdict, ...]] = {}
-    for asked in np.flatnonzero(seen).tolist():
-        kind, value = divmod(asked, width)
-        # What is empty is a finding of its own.
-        if texts[value] and (verdicts := bundles[kind].judge(texts[value])):
-            wrong[asked] = verdicts
-    if not wrong:
+def judge_values(
+    bundles: Sequence[Bundle], which: Ints, places: Ints, rows: Rows
+) -> tuple[Ints, dict[int, tuple[Verdict, ...]]]:
+    """(of each of the subfields at `places` the number of its verdicts, 0 for none; verdicts by these numbers, below 0). Each is
+    judged by the bundle whose number is in `which`, and a bundle is asked once a value."""
+    numbers: dict[tuple[int, str], int] = {}
+    said: dict[int, tuple[Verdict, ...]] = {}
+    answers = []
+    for bundle, value in zip(which.tolist(), rows.values(places).to_list(), strict=True):
+        key = (bundle, value)
+        if key not in numbers:
+            # What is empty is a finding of its own.
+            verdicts = bundles[bundle].judge(value) if value else ()
+            numbers[key] = -2 - len(said) if verdicts else 0
+            if verdicts:
+                said[numbers[key]] = verdicts
+        answers.append(numbers[key])
+    return np.array(answers, dtype=np.int64), said
+
+
+def report_values(
+    places: Ints, answers: Ints, said: Mapping[int, tuple[Verdict, ...]], findings: Findings
+) -> None:
+    wanted = {
+        number: own
+        for number, verdicts in said.items()
+        if (own := [verdict for verdict in verdicts if verdict.code in findings.wanted])
+    }
+    if not wanted:
         return
-    bad = np.zeros(len(seen), dtype=bool)
-    bad[list(wrong)] = True
-    hit = np.flatnonzero(bad[key])
+    hit = np.flatnonzero(np.isin(answers, list(wanted)))
     found: dict[str, tuple[list[int], list[Verdict]]] = {}
-    for place, asked in zip(places[hit].tolist(), key[hit].tolist(), strict=True):
-        for verdict in wrong[asked]:
+    for place, answer in zip(places[hit].tolist(), answers[hit].tolist(), strict=True):
+        for verdict in wanted[answer]:
             of_code = found.setdefault(verdict.code, ([], []))
             of_code[0].append(place)
             of_code[1].append(verdict)
@@ -126,7 +126,8 @@ def _standard_numbers(rows: Rows, findings: Findings) -> None:
     places = rows.rows_of(24, "a")
     if len(places):
         kind = rows.ind1[rows.field[places]].astype(np.int64) - ord("0")
-        judge_values(_STANDARD_NUMBERS, np.where((kind >= 1) & (kind <= 3), kind, 0), places, rows, findings)
+        which = np.where((kind >= 1) & (kind <= 3), kind, 0)
+        report_values(places, *judge_values(_STANDARD_NUMBERS, which, places, rows), findings)
 
 
 def _main_entry(rows: Rows, findings: Findings) -> None:

@@ -145,7 +145,6 @@ def check_entries(rows: Rows, findings: Findings) -> None:
         return
     places = rows.within(fields)
     says = np.zeros(len(rows.tag), dtype=bool)
-    says[
-        rows.field[places[np.isin(rows.code[places], np.frombuffer(_SAYS, dtype=np.uint8)) & (rows.length[places] > 0)]]
-    ] = True
+    telling = places[np.isin(rows.code[places], np.frombuffer(_SAYS, dtype=np.uint8))]
+    says[rows.field[telling[rows.length(telling) > 0]]] = True
     findings.at_fields("link.entry", fields[~says[fields] & (rows.ind1[fields] != NONE)])

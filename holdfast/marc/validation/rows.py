@@ -15,45 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from holdfast.marc.validation.columns import Characters, Text, characters, text
+from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, number_rows
+
+__all__ = ["CHARACTERS", "NONE", "ODD", "ODD_TAG", "TAGS", "Ints", "Mask", "Rows", "as_rows"]
+
 Ints = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-ODD_TAG = 1000
 TAGS = 1001
-NONE, ODD, CHARACTERS = 0, 127, 128
-_INLINE = 12
-
-
-def views(text: pl.Series) -> Ints:
-    """A row a string: length in bytes, then as four little-endian bytes each: the first four; for strings of at most twelve
-    bytes the next eight. Rows of nulls are undefined."""
-    array = text.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-    buffer = array.buffers()[1]
-    if buffer is None or not len(array):
-        return np.zeros((0, 4), dtype=np.uint32)
-    return np.frombuffer(buffer, dtype=np.uint32).reshape(-1, 4)[array.offset : array.offset + len(array)]
-
-
-def short_bytes(text: pl.Series) -> tuple[Ints, Ints]:
-    """(lengths in bytes, matrix of the first twelve bytes, zero after the end); of longer strings only four are right."""
-    view = views(text)
-    return view[:, 0].astype(np.int64), np.ascontiguousarray(view).view(np.uint8).reshape(-1, 16)[:, 4:]
-
-
-def _characters(text: pl.Series) -> Ints:
-    view = views(text)
-    first = view[:, 1]
-    numbers = np.where((view[:, 0] == 1) & (first > NONE) & (first < ODD), first, ODD).astype(np.uint8)
-    if text.null_count():
-        numbers[text.is_null().to_numpy()] = NONE
-    return numbers
-
-
-def _tags(text: pl.Series) -> Ints:
-    length, letters = short_bytes(text)
-    digits = letters[:, :3].astype(np.int64) - 48
-    fine = (length == 3) & ((digits >= 0) & (digits <= 9)).all(axis=1)
-    return np.where(fine, digits @ np.array([100, 10, 1]), ODD_TAG).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -83,13 +53,20 @@ class Rows:
     of: Ints
 
     @cached_property
-    def length(self) -> Ints:
-        """Bytes of each value; 0 also where there is none."""
-        value = self.subfields["value"]
-        length = views(value)[:, 0].astype(np.int64)
-        if value.null_count():
-            length = np.where(value.is_null().to_numpy(), 0, length)
+    def text(self) -> Text:
+        """The values."""
+        return text(self.subfields["value"])
+
+    def length(self, places: Ints) -> Ints:
+        """Bytes of these values; 0 also where there is none."""
+        length = self.text.words[places, 0].astype(np.int64)
+        if len(self.text.valid):
+            length = np.where(self.values(places).is_null().to_numpy(), 0, length)
         return length
+
+    def characters(self, places: Ints, width: int) -> Characters:
+        """The first characters of these values."""
+        return characters(self.text, places, width)
 
     @cached_property
     def _counts(self) -> tuple[Ints, Ints]:
@@ -137,10 +114,9 @@ class Rows:
         ranks[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys)))) + 1
         return ranks[fields]
 
-    @cached_property
-    def key(self) -> Ints:
-        """Of each subfield: tag * CHARACTERS + code, the tag being its field's `shape`."""
-        return (self.shape * CHARACTERS)[self.field] + self.code
+    def key(self, places: Ints) -> Ints:
+        """Of these subfields: tag * CHARACTERS + code, the tag being their field's `shape`."""
+        return self.shape[self.field[places]] * CHARACTERS + self.code[places]
 
     @cached_property
     def _sizes(self) -> Ints:
@@ -192,22 +168,15 @@ def _table(tags: tuple[int, ...]) -> Mask:
 
 def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
     """Subfields of these records (every record of `subfields` is one of `records`, which is ordered)."""
-    number, place = subfields["record"].to_numpy(), subfields["field"].to_numpy()
-    begins = np.ones(len(number), dtype=bool)
-    begins[1:] = (number[1:] != number[:-1]) | (place[1:] != place[:-1])
-    first = np.flatnonzero(begins)
-    field = np.cumsum(begins, dtype=np.int32) - 1
-    heads = subfields.select("tag", "ind1", "ind2")[first]
-    tag = _tags(heads["tag"])
-    return Rows(
-        records=records,
-        subfields=subfields,
-        field=field,
-        code=_characters(subfields["code"]),
-        first=first,
-        tag=tag,
-        shape=tag,
-        ind1=_characters(heads["ind1"]),
-        ind2=_characters(heads["ind2"]),
-        of=np.searchsorted(records["record"].to_numpy(), number[first]).astype(np.int64),
-    )
+    count = subfields.height
+    code, one, two = (text(subfields[name]) for name in ("code", "ind1", "ind2"))
+    field, codes, first = np.empty(count, np.int32), np.empty(count, np.uint8), np.empty(count, np.int64)
+    tag, of = np.empty(count, np.int32), np.empty(count, np.int64)
+    ind1, ind2 = np.empty(count, np.uint8), np.empty(count, np.uint8)
+    fields = number_rows(
+        subfields["record"].rechunk().to_numpy(), subfields["field"].rechunk().to_numpy(), records["record"].rechunk().to_numpy(),
+        text(subfields["tag"]).words, one.words, one.valid, one.offset, two.words, two.valid, two.offset,
+        code.words, code.valid, code.offset, field, codes, first, tag, ind1, ind2, of,
+    )  # fmt: skip
+    first, tag, ind1, ind2, of = (each[:fields].copy() for each in (first, tag, ind1, ind2, of))
+    return Rows(records, subfields, field, codes, first, tag, tag, ind1, ind2, of)

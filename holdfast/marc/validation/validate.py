@@ -13,6 +13,7 @@ from holdfast.marc.validation.links import Links, as_linked, check_captions, che
 from holdfast.marc.validation.local import check_local
 from holdfast.marc.validation.rows import as_rows
 from holdfast.marc.validation.rules import Rules
+from holdfast.marc.validation.scan import scan
 from holdfast.marc.validation.structure import check_structure
 from holdfast.marc.validation.tables import Tables
 
@@ -59,9 +60,13 @@ def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules,
     findings = Findings(rows, rules.severities, tables.schema.name, rules.hints)
     links = Links(rows)
     linked = rows if tables.kind == "unimarc" else as_linked(rows, links)
-    check_structure(linked, tables, findings)
-    check_characters(rows, findings)
-    check_values(linked, tables, findings)
+    picked = scan(
+        rows.field, rows.code, rows.tag, linked.shape, rows.ind2, tables.standing, tables.check, tables.forms, rows.text,
+        tables.memory, marc21=tables.kind != "unimarc",
+    )  # fmt: skip
+    check_structure(linked, picked, tables, findings)
+    check_characters(picked, findings)
+    check_values(linked, picked, tables, findings)
     check_fixed(rows, tables, findings, rules.languages, rules.countries)
     if tables.kind == "":
         findings.at_records(
