@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.memory import UNKNOWN
-from holdfast.marc.validation.rows import TAGS, Ints, Rows
+from holdfast.marc.validation.rows import TAGS, Ints, Mask, Rows
 from holdfast.marc.validation.scan import ASKED, BLANK, CONTROL, REPLACEMENT, SHORT, Picked
 from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle
 from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
@@ -169,7 +169,9 @@ def _nonfiling(rows: Rows, findings: Findings) -> None:
         return
     second = _SECOND[rows.tag[fields]]
     count = np.where(second, rows.ind2[fields], rows.ind1[fields]).astype(np.int64) - ord("0")
+    texts = rows.characters(places, 11)
     some = np.flatnonzero((count >= 1) & (count <= 9))
+    some = some[_may_cut(texts.matrix[some], count[some])]
     titles = rows.values(places[some]).to_list()
     cut = [k for k, title, n in zip(some.tolist(), titles, count[some].tolist(), strict=True) if _cuts(title, n)]
     findings.at_rows(
@@ -179,13 +181,18 @@ def _nonfiling(rows: Rows, findings: Findings) -> None:
         detail="the count of nonfiling characters ends inside a word, or behind the title",
     )
     zero = np.flatnonzero((count == 0) & (rows.tag[fields] == 245))
-    languages = rows.languages
-    begins = [
-        (k, language)
-        for k, title in zip(zero.tolist(), rows.values(places[zero]).to_list(), strict=True)
-        if (language := languages.get(int(rows.of[fields[k]]))) in _ARTICLES
-        and (title or "").lower().startswith(_ARTICLES[language])
-    ]
+    language = rows.language_number[rows.of[fields[zero]]]
+    begins: list[tuple[int, str]] = []
+    for number, (name, articles) in _ARTICLES_BY_NUMBER.items():
+        own = zero[language == number]
+        if not len(own):
+            continue
+        # Letters in upper case are told apart in their sixth bit only; what is picked too many is looked at below.
+        begin = texts.matrix[own, :2].astype(np.int64) | 32
+        own = own[np.isin(begin @ [256, 1], [_begin_of(each) for each in articles])]
+        titles = rows.values(places[own]).to_list()
+        begins += [(k, name) for k, title in zip(own.tolist(), titles, strict=True) if (title or "").lower().startswith(articles)]
+    begins.sort()
     findings.at_rows(
         "title.nonfiling",
         places[np.array([k for k, _ in begins], dtype=np.int64)],
@@ -194,6 +201,30 @@ def _nonfiling(rows: Rows, findings: Findings) -> None:
             f"the second indicator is 0, and the title begins with an article ({language})" for _, language in begins
         ],
     )
+
+
+_ARTICLES_BY_NUMBER = {int.from_bytes(name.encode()): (name, articles) for name, articles in _ARTICLES.items()}
+
+
+def _begin_of(article: str) -> int:
+    """The first two characters as `Characters` has them, with the sixth bit set."""
+    one, two = (ord(each) if each.isascii() else ord("?") for each in article[:2])
+    return (one | 32) * 256 + (two | 32)
+
+
+# What becomes another character with a combining mark behind it (NFC), and no letter.
+_COMPOSED = np.zeros(256, dtype=bool)
+_COMPOSED[list(b"<=>?")] = True
+_ALNUM = np.zeros(256, dtype=bool)
+_ALNUM[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
+
+
+def _may_cut(matrix: Ints, count: Ints) -> Mask:
+    """False: the characters up to the count are ASCII, the last of them is no letter, and something follows."""
+    places = np.arange(len(count))
+    before = matrix[places, count - 1]
+    strange = (matrix == ord("?")) & (np.arange(matrix.shape[1]) < count[:, None])
+    return np.asarray(_ALNUM[before] | _COMPOSED[before] | strange.any(axis=1) | (matrix[places, count] == 0))
 
 
 def _cuts(title: str | None, count: int) -> bool:
@@ -218,11 +249,18 @@ def _language(rows: Rows, findings: Findings) -> None:
         return
     own, places = rows.first_of(fields, "a")
     of, index = np.unique(rows.of[own], return_index=True)
-    places, languages = places[index], rows.languages
+    places, numbers = places[index], rows.language_number[of]
+    begin = rows.characters(places, 3).matrix
+    # '?' may stand for anything; it is looked at.
+    asked = np.flatnonzero(
+        (numbers >= 0) & ((begin.astype(np.int64) @ [65536, 256, 1] != numbers) | (begin == ord("?")).any(axis=1))
+    )
     differ = [
         (place, (value or "")[:3], language)
-        for place, value, record in zip(places.tolist(), rows.values(places).to_list(), of.tolist(), strict=True)
-        if (language := languages.get(record)) and language not in _NO_LANGUAGE and (value or "")[:3] != language
+        for place, value, record in zip(
+            places[asked].tolist(), rows.values(places[asked]).to_list(), of[asked].tolist(), strict=True
+        )
+        if (language := rows.language(record)) and language not in _NO_LANGUAGE and (value or "")[:3] != language
     ]
     findings.at_rows(
         "language.disagrees",

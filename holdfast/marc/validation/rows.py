@@ -96,12 +96,32 @@ class Rows:
         return self.ind1 == NONE
 
     @cached_property
-    def languages(self) -> dict[int, str]:
-        """Place of a record → 008/35-37 of MARC 21, where there is one."""
+    def fixed_008(self) -> tuple[Ints, Characters]:
+        """(places of the values of 008, these values)"""
         places = self.rows_of(8)
-        texts = self.values(places).to_list()
-        of = self.of[self.field[places]].tolist()
-        return {record: text[35:38] for record, text in zip(of, texts, strict=True) if text and len(text) >= 38}
+        return places, self.characters(places, 40)
+
+    @cached_property
+    def _language_008(self) -> Ints:
+        """Of each record the place in `fixed_008` of what has its language, -1 for none."""
+        places, texts = self.fixed_008
+        long = np.flatnonzero(texts.lengths >= 38)
+        found = np.full(self.records.height, -1, dtype=np.int64)
+        found[self.of[self.field[places[long]]]] = long
+        return found
+
+    @cached_property
+    def language_number(self) -> Ints:
+        """Of each record: 008/35-37 of MARC 21 as a number, three bytes; '?' for what is not ASCII; -1 where there is none."""
+        if not len(self.fixed_008[0]):
+            return np.full(self.records.height, -1, dtype=np.int64)
+        number = self.fixed_008[1].matrix[:, 35:38].astype(np.int64) @ [65536, 256, 1]
+        return np.where(self._language_008 >= 0, number[self._language_008], -1)
+
+    def language(self, record: int) -> str | None:
+        """008/35-37 of the record at this place, where there is one."""
+        own = int(self._language_008[record])
+        return None if own < 0 else str(self.values(self.fixed_008[0][own : own + 1])[0])[35:38]
 
     def occurrence(self, fields: Ints) -> Ints:
         """Which of its record's fields with its tag each of these fields is, from 1."""
