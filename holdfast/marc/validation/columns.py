@@ -75,7 +75,8 @@ def is_there(valid: Any, offset: int, row: int) -> bool:
 @compiled
 def fill_characters(words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, rows: Any, lengths: Any,
                     plain: Any, matrix: Any) -> None:  # fmt: skip
-    """The first characters of the texts at `rows`, '?' for one beyond ASCII; lengths in characters, -1 for null."""
+    """The first characters of the texts at `rows`, '?' for one beyond ASCII; lengths in characters, of longer ones one more than
+    the matrix is wide, -1 for null."""
     width = matrix.shape[1]
     for k in range(len(rows)):
         row = rows[k]
@@ -99,6 +100,8 @@ def fill_characters(words: Any, inline: Any, data: Any, starts: Any, valid: Any,
             if count < width:
                 matrix[k, count] = byte
             count += 1
+            if count > width:
+                break
         lengths[k] = count
 
 
@@ -106,8 +109,8 @@ class Characters(NamedTuple):
     """Texts as a matrix of characters: a row each, as wide as asked for, zero after the end.
 
     Attributes:
-        lengths: characters of each, -1 for null.
-        plain: has it ASCII only? Others have '?' in the matrix.
+        lengths: characters of each, -1 for null; of all that are longer than the matrix is wide, one more than that.
+        plain: has it ASCII only, as far as it was looked at? Others have '?' in the matrix.
     """
 
     lengths: Ints

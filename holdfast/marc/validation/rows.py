@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from holdfast.marc.validation.columns import Characters, Text, characters, text
-from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, number_rows
+from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, count_occurrences, number_rows
 
 __all__ = ["CHARACTERS", "NONE", "ODD", "ODD_TAG", "TAGS", "Ints", "Mask", "Rows", "as_rows"]
 
@@ -125,13 +125,8 @@ class Rows:
 
     def occurrence(self, fields: Ints) -> Ints:
         """Which of its record's fields with its tag each of these fields is, from 1."""
-        # `of` rises, so fields of one record and tag are neighbours after a stable sort by tag and record.
-        keys = self.of * TAGS + self.tag
-        order = np.argsort(keys, kind="stable")
-        ordered = keys[order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        ranks = np.empty(len(keys), dtype=np.int64)
-        ranks[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys)))) + 1
+        ranks = np.empty(len(self.tag), dtype=np.int64)
+        count_occurrences(self.of, self.tag, np.full(TAGS, -1), np.zeros(TAGS, dtype=np.int64), ranks)
         return ranks[fields]
 
     def key(self, places: Ints) -> Ints:
@@ -153,9 +148,17 @@ class Rows:
         places = self.within(self.of_tag(tag))
         return places[self.code[places] == ord(code)] if code else places
 
+    @cached_property
+    def _by_tag(self) -> tuple[Ints, Ints]:
+        """(places of the fields, by tag; where each tag begins in them)"""
+        order = np.argsort(self.tag.astype(np.uint16), kind="stable")
+        return order, np.searchsorted(self.tag[order], np.arange(TAGS + 1))
+
     def of_tag(self, *tags: int) -> Ints:
         """Places of the fields with these tags."""
-        return np.flatnonzero(_table(tags)[self.tag])
+        order, begins = self._by_tag
+        own = [order[begins[tag] : begins[tag + 1]] for tag in tags if begins[tag] < begins[tag + 1]]
+        return own[0] if len(own) == 1 else np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *own]))
 
     def values(self, rows: Ints) -> pl.Series:
         return self.subfields["value"][rows]
@@ -178,12 +181,6 @@ class Rows:
         has = np.zeros(len(self.tag), dtype=bool)
         has[self.field[self.code == ord(code)]] = True
         return has
-
-
-def _table(tags: tuple[int, ...]) -> Mask:
-    table = np.zeros(TAGS, dtype=bool)
-    table[list(tags)] = True
-    return table
 
 
 def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:

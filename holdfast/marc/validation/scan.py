@@ -67,6 +67,17 @@ def number_rows(
 
 
 @compiled
+def count_occurrences(of: Any, tag: Any, last: Any, counts: Any, ranks: Any) -> None:
+    """Which of its record's fields with its tag each field is, from 1. last: -1 by tag."""
+    for k in range(len(tag)):
+        if last[tag[k]] != of[k]:
+            last[tag[k]] = of[k]
+            counts[tag[k]] = 0
+        counts[tag[k]] += 1
+        ranks[k] = counts[tag[k]]
+
+
+@compiled
 def _digits(source: Any, start: int, end: int) -> int:
     """The place behind the ASCII digits that begin here."""
     while start < end and 48 <= source[start] <= 57:
