@@ -73,36 +73,71 @@ def is_there(valid: Any, offset: int, row: int) -> bool:
 
 
 @compiled
+def _fill(source: Any, start: int, size: int, k: int, plain: Any, matrix: Any) -> int:
+    """Put the text into row k; how many characters it has, or one more than there is room for."""
+    width = matrix.shape[1]
+    whole = min(size, width + 1)
+    count = 0
+    while count < whole and source[start + count] < 0x80:
+        if count < width:
+            matrix[k, count] = source[start + count]
+        count += 1
+    if count == whole:
+        return count
+    plain[k] = False
+    for at in range(start + count, start + size):
+        byte = source[at]
+        if (byte & 0xC0) == 0x80:
+            continue
+        if count < width:
+            matrix[k, count] = byte if byte < 0x80 else 63
+        count += 1
+        if count > width:
+            break
+    return count
+
+
+@compiled
 def fill_characters(words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, rows: Any, lengths: Any,
                     plain: Any, matrix: Any) -> None:  # fmt: skip
     """The first characters of the texts at `rows`, '?' for one beyond ASCII; lengths in characters, of longer ones one more than
     the matrix is wide, -1 for null."""
-    width = matrix.shape[1]
     for k in range(len(rows)):
         row = rows[k]
         plain[k] = True
+        size = np.int64(words[row, 0])
         if not is_there(valid, offset, row):
             lengths[k] = -1
-            continue
-        size = np.int64(words[row, 0])
-        if size <= 12:
-            source, start = inline, row * 16 + 4
+        elif size <= 12:
+            lengths[k] = _fill(inline, row * 16 + 4, size, k, plain, matrix)
         else:
-            source, start = data, starts[words[row, 2]] + np.int64(words[row, 3])
-        count = 0
-        for at in range(start, start + size):
-            byte = source[at]
-            if (byte & 0xC0) == 0x80:
-                continue
-            if byte >= 0x80:
-                plain[k] = False
-                byte = 63
-            if count < width:
-                matrix[k, count] = byte
-            count += 1
-            if count > width:
-                break
-        lengths[k] = count
+            start = starts[words[row, 2]] + np.int64(words[row, 3])
+            lengths[k] = _fill(data, start, size, k, plain, matrix)
+
+
+@compiled
+def pick_long_or_odd(words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, long: int, picked: Any) -> None:
+    """All texts of at least `long` bytes, and those with an ASCII control character or '@' (bytes 0-1F, 7F, 40)."""
+    for row in range(len(picked)):
+        size = np.int64(words[row, 0])
+        picked[row] = False
+        if not is_there(valid, offset, row):
+            continue
+        if size >= long:
+            picked[row] = True
+        elif size <= 12:
+            picked[row] = _has_odd(inline, row * 16 + 4, size)
+        else:
+            picked[row] = _has_odd(data, starts[words[row, 2]] + np.int64(words[row, 3]), size)
+
+
+@compiled
+def _has_odd(source: Any, start: int, size: int) -> bool:
+    for at in range(start, start + size):
+        byte = source[at]
+        if byte < 0x20 or byte == 0x7F or byte == 0x40:
+            return True
+    return False
 
 
 class Characters(NamedTuple):

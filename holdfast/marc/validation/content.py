@@ -11,7 +11,7 @@ from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.memory import UNKNOWN
 from holdfast.marc.validation.rows import TAGS, Ints, Mask, Rows
 from holdfast.marc.validation.scan import ASKED, BLANK, CONTROL, REPLACEMENT, SHORT, Picked
-from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle
+from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle, said_of
 from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
 
 _MAIN = (100, 110, 111, 130)
@@ -82,20 +82,27 @@ def report_values(
     }
     if not wanted:
         return
-    hit = np.flatnonzero(np.isin(answers, list(wanted)))
-    found: dict[str, tuple[list[int], list[Verdict]]] = {}
+    # What is said of a place, in numbers: the codes come in the order in which they are met.
+    first, size = min(wanted), max(wanted) - min(wanted) + 1
+    is_wanted = np.zeros(size + 1, dtype=bool)
+    is_wanted[np.array(list(wanted)) - first] = True
+    inside = (answers >= first) & (answers - first < size)
+    hit = np.flatnonzero(is_wanted[np.where(inside, answers - first, size)])
+    found: dict[str, tuple[list[int], list[int], list[Verdict]]] = {}
+    known: dict[tuple[int, int], int] = {}
     for place, answer in zip(places[hit].tolist(), answers[hit].tolist(), strict=True):
-        for verdict in wanted[answer]:
-            of_code = found.setdefault(verdict.code, ([], []))
+        for nth, verdict in enumerate(wanted[answer]):
+            of_code = found.setdefault(verdict.code, ([], [], []))
+            if (answer, nth) not in known:
+                known[answer, nth] = len(of_code[2])
+                of_code[2].append(verdict)
             of_code[0].append(place)
-            of_code[1].append(verdict)
-    for code, (at, verdicts_) in found.items():
+            of_code[1].append(known[answer, nth])
+    for code, (at, which, verdicts_) in found.items():
         findings.at_rows(
             code,
             np.array(at),
-            position=[verdict.position for verdict in verdicts_],
-            detail=[verdict.detail for verdict in verdicts_],
-            rule=[verdict.rule for verdict in verdicts_],
+            **said_of(verdicts_, which),
         )
 
 

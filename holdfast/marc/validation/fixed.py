@@ -15,7 +15,7 @@ from holdfast.marc.validation.avram import Position
 from holdfast.marc.validation.columns import Characters, characters, text
 from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.rows import Ints, Rows
-from holdfast.marc.validation.tables import FINE, OBSOLETE, UNDEFINED, Tables, Verdict
+from holdfast.marc.validation.tables import FINE, OBSOLETE, UNDEFINED, Tables, Verdict, said_of
 from holdfast.marc.validation.values import COUNTRIES, LANGUAGES, position_verdict
 
 _BYTES = 256
@@ -130,9 +130,9 @@ def _positions(
     tables: Tables,
     texts: _Texts,
     length: int,
-    report: Callable[[str, Ints, list[Verdict]], None],
+    report: Callable[[str, Ints, dict[str, Any]], None],
 ) -> None:
-    """Calls `report(code, places, verdicts)` with what the schema does not allow in the values, which have this length."""
+    """Calls `report(code, places, what to say)` with what the schema does not allow in the values, which have this length."""
     if not positions or not len(texts.rows):
         return
     which = np.empty(len(positions) * len(texts.rows), dtype=np.int32)
@@ -144,17 +144,21 @@ def _positions(
         if begin == end:
             continue
         wrong = where[begin:end]
-        verdicts: dict[str, Verdict | None] = {}
-        hits: dict[str, list[tuple[int, Verdict]]] = {}
-        own = texts.only(wrong).parts(slice(each.start, each.end + 1))
-        for place, part in zip(wrong.tolist(), own, strict=True):
-            if part not in verdicts:
-                verdicts[part] = _verdict(each, part, tables)
-            verdict = verdicts[part]
-            if verdict is not None:
-                hits.setdefault(verdict.code, []).append((place, verdict))
-        for code, of_code in hits.items():
-            report(code, np.array([place for place, _ in of_code]), [verdict for _, verdict in of_code])
+        numbers: dict[str, int] = {}
+        verdicts: list[Verdict | None] = []
+        which_part = []
+        for part in texts.only(wrong).parts(slice(each.start, each.end + 1)):
+            number = numbers.setdefault(part, len(verdicts))
+            if number == len(verdicts):
+                verdicts.append(_verdict(each, part, tables))
+            which_part.append(number)
+        own = np.array(which_part)
+        # The codes come in the order in which they are met.
+        for code in dict.fromkeys(verdict.code for verdict in verdicts if verdict is not None):
+            chosen = np.array([verdict is not None and verdict.code == code for verdict in verdicts])
+            kept = [verdict for verdict in verdicts if verdict is not None and verdict.code == code]
+            hit = np.flatnonzero(chosen[own])
+            report(code, wrong[hit], said_of(kept, (np.cumsum(chosen) - 1)[own[hit]].tolist()))
 
 
 def _verdict(position: Position, part: str, tables: Tables) -> Verdict | None:
@@ -190,12 +194,9 @@ def _leader(rows: Rows, tables: Tables, findings: Findings) -> None:
     short = np.flatnonzero(texts.characters.lengths != 24)
     findings.at_records("fixed.length", short, tag="LDR", detail="the leader has 24 characters")
 
-    def report(code: str, found: Ints, verdicts: list[Verdict]) -> None:
+    def report(code: str, found: Ints, said: dict[str, Any]) -> None:
         at = fine.rows[found]
-        findings.at_records(
-            code, at, tag="LDR", position=[v.position for v in verdicts], detail=[v.detail for v in verdicts],
-            found=leaders[at].to_list(), rule="schema",
-        )  # fmt: skip
+        findings.at_records(code, at, **said | {"tag": "LDR", "found": leaders[at].to_list(), "rule": "schema"})
 
     _positions(definition.positions, tables, fine, 24, report)
 
@@ -290,10 +291,8 @@ def _report_positions(
     """places: of all the texts that `texts` are some of."""
     own = places[texts.rows]
 
-    def report(code: str, found: Ints, verdicts: list[Verdict]) -> None:
-        findings.at_rows(
-            code, own[found], whole=True, position=[v.position for v in verdicts], detail=[v.detail for v in verdicts], rule="schema"
-        )  # fmt: skip
+    def report(code: str, found: Ints, said: dict[str, Any]) -> None:
+        findings.at_rows(code, own[found], whole=True, **said | {"rule": "schema"})
 
     _positions(positions, tables, texts, length, report)
 

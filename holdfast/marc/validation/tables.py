@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from holdfast.marc.validation.avram import Codes, Field, Position, Schema, Subfield
-from holdfast.marc.validation.findings import is_masked
+from holdfast.marc.validation.findings import Picks, is_masked
 from holdfast.marc.validation.memory import Memory
 from holdfast.marc.validation.rows import CHARACTERS, ODD, ODD_TAG, TAGS, Ints
 from holdfast.marc.validation.scan import IS_SINGLE
@@ -26,6 +26,16 @@ class Verdict(NamedTuple):
     position: int = -1
     detail: str | None = None
     rule: str | None = None
+
+
+def said_of(verdicts: Sequence[Verdict], which: Sequence[int]) -> dict[str, Any]:
+    """Position, detail and rule for `Findings`: which of the verdicts each issue is."""
+    own = np.array(which, dtype=np.int64)
+    return {
+        "position": np.array([each.position for each in verdicts], dtype=np.int64)[own],
+        "detail": Picks([each.detail for each in verdicts], own),
+        "rule": Picks([each.rule for each in verdicts], own),
+    }
 
 
 Check = Callable[[str], list[Verdict]]
