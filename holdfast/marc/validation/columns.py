@@ -115,29 +115,36 @@ def fill_characters(words: Any, inline: Any, data: Any, starts: Any, valid: Any,
             lengths[k] = _fill(data, start, size, k, plain, matrix)
 
 
-@compiled
-def pick_long_or_odd(words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, long: int, picked: Any) -> None:
-    """All texts of at least `long` bytes, and those with an ASCII control character or '@' (bytes 0-1F, 7F, 40)."""
-    for row in range(len(picked)):
-        size = np.int64(words[row, 0])
-        picked[row] = False
-        if not is_there(valid, offset, row):
-            continue
-        if size >= long:
-            picked[row] = True
-        elif size <= 12:
-            picked[row] = _has_odd(inline, row * 16 + 4, size)
-        else:
-            picked[row] = _has_odd(data, starts[words[row, 2]] + np.int64(words[row, 3]), size)
+HAS_CONTROL, HAS_AT, HAS_COLON, IS_LONG = 1, 2, 4, 8
 
 
 @compiled
-def _has_odd(source: Any, start: int, size: int) -> bool:
+def _traits(source: Any, start: int, size: int) -> int:
+    traits = 0
     for at in range(start, start + size):
         byte = source[at]
-        if byte < 0x20 or byte == 0x7F or byte == 0x40:
-            return True
-    return False
+        if byte < 0x20 or byte == 0x7F:
+            traits |= HAS_CONTROL
+        elif byte == 0x40:
+            traits |= HAS_AT
+        elif byte == 0x3A:
+            traits |= HAS_COLON
+    return traits
+
+
+@compiled
+def find_traits(words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, long: int, traits: Any) -> None:
+    """Of each text: has it an ASCII control character, '@', ':', more than `long` bytes? 0 for null."""
+    for row in range(len(traits)):
+        size = np.int64(words[row, 0])
+        if not is_there(valid, offset, row):
+            traits[row] = 0
+        elif size <= 12:
+            traits[row] = _traits(inline, row * 16 + 4, size)
+        else:
+            traits[row] = _traits(data, starts[words[row, 2]] + np.int64(words[row, 3]), size)
+            if size > long:
+                traits[row] |= IS_LONG
 
 
 class Characters(NamedTuple):

@@ -88,21 +88,23 @@ def report_values(
     is_wanted[np.array(list(wanted)) - first] = True
     inside = (answers >= first) & (answers - first < size)
     hit = np.flatnonzero(is_wanted[np.where(inside, answers - first, size)])
-    found: dict[str, tuple[list[int], list[int], list[Verdict]]] = {}
-    known: dict[tuple[int, int], int] = {}
-    for place, answer in zip(places[hit].tolist(), answers[hit].tolist(), strict=True):
-        for nth, verdict in enumerate(wanted[answer]):
-            of_code = found.setdefault(verdict.code, ([], [], []))
-            if (answer, nth) not in known:
-                known[answer, nth] = len(of_code[2])
-                of_code[2].append(verdict)
-            of_code[0].append(place)
-            of_code[1].append(known[answer, nth])
-    for code, (at, which, verdicts_) in found.items():
+    numbers, first_met, which = np.unique(answers[hit], return_index=True, return_inverse=True)
+    by_number = np.argsort(which, kind="stable")
+    begins = np.searchsorted(which[by_number], np.arange(len(numbers) + 1))
+    by_code: dict[str, list[tuple[int, Verdict]]] = {}
+    for number in np.argsort(first_met).tolist():
+        for verdict in wanted[int(numbers[number])]:
+            by_code.setdefault(verdict.code, []).append((number, verdict))
+    for code, own in by_code.items():
+        # A value has one verdict of a code, hardly ever more.
+        at, verdict_of = [], []
+        for nth, (number, _) in enumerate(own):
+            at.append(by_number[begins[number] : begins[number + 1]])
+            verdict_of.append(np.full(len(at[-1]), nth))
+        place, said_by = np.concatenate(at), np.concatenate(verdict_of)
+        order = np.argsort(place, kind="stable")
         findings.at_rows(
-            code,
-            np.array(at),
-            **said_of(verdicts_, which),
+            code, places[hit[place[order]]], **said_of([verdict for _, verdict in own], said_by[order])
         )
 
 

@@ -10,14 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from holdfast.marc.validation.columns import pick_long_or_odd, text
+from holdfast.marc.validation.columns import HAS_AT, HAS_COLON, HAS_CONTROL, IS_LONG, find_traits, text
 from holdfast.marc.validation.issues import ISSUES, KINDS
 from holdfast.marc.validation.rows import CHARACTERS, NONE, ODD, ODD_TAG, TAGS, Ints, Rows
 
 SHOWN = 80  # characters of a value
 _PARTS = ("of", "at", "row", "whole", "position", "code", "tag", "found", "detail", "rule")
 _SCHEMA_RULE = "schema"
-_NONE = -1
+_NONE = _LEADER = -1
 
 
 class Picks(NamedTuple):
@@ -90,11 +90,13 @@ class Findings:
         if len(fields) and code in self.wanted:
             self._add(code, self.rows.of[fields], fields, self.rows.first[fields], True, **more)
 
-    def at_records(self, code: str, records: Ints, *, tag: str, **more: Any) -> None:
-        """Issues of records, by their places: of the leader, or of what is missing."""
+    def at_records(self, code: str, records: Ints, *, tag: str, leader: bool = False, **more: Any) -> None:
+        """Issues of records, by their places: of the leader (with `leader` it is shown), or of what is missing."""
         if len(records) and code in self.wanted:
             none = np.full(len(records), _NONE, dtype=np.int64)
             self._add(code, records, none, none, True, tag=tag, **more)
+            if leader:
+                self._parts["found"][-1] = np.full(len(records), _LEADER, dtype=np.int32)
 
     def _add(
         self,
@@ -160,7 +162,7 @@ class Findings:
                 "field": rows.subfields["field"].to_numpy()[row] if len(rows.tag) else np.zeros(len(at), dtype=np.uint16),
                 "occurrence": found,
                 "position": parts["position"],
-                "value": self._values(row, parts["found"], texts),
+                "value": excerpts(self._values(parts["of"], row, parts["found"], texts)),
                 "there": there,
                 **{name: texts[own] for name, own in numbers.items()},
             }
@@ -171,7 +173,7 @@ class Findings:
             pl.when(known).then("occurrence").alias("occurrence"),
             pl.when(position >= 0).then(position).cast(pl.UInt32).alias("position"),
         )
-        return excerpts(frame.select(ISSUES.names())).cast(ISSUES)
+        return frame.select(ISSUES.names()).cast(ISSUES)
 
     def _tags(self, at: Ints, row: Ints) -> Ints:
         """Numbers of the fields' own tags."""
@@ -209,11 +211,13 @@ class Findings:
         rule[asked] = words.numbers(Picks(names, which), len(asked))
         return rule
 
-    def _values(self, row: Ints, found: Ints, texts: pl.Series) -> pl.Series:
+    def _values(self, of: Ints, row: Ints, found: Ints, texts: pl.Series) -> pl.Series:
         """What is shown: `found` where there is something, else the value of the row, null where there is none."""
         place = pl.Series(row).set(pl.Series(row < 0), None)
         own = self.rows.subfields["value"].gather(place)
-        return replaced(own, np.flatnonzero(found), texts[found[found > 0]])
+        leaders = np.flatnonzero(found == _LEADER)
+        own = replaced(own, leaders, self.rows.records["leader"][of[leaders]])
+        return replaced(own, np.flatnonzero(found > 0), texts[found[found > 0]])
 
 
 def replaced(column: pl.Series, places: Ints, new: pl.Series) -> pl.Series:
@@ -233,25 +237,22 @@ _PICTURES = {chr(n): chr(0x2400 + n) for n in range(0x20)} | {"\x7f": "␡"}
 _MASKED_BYTES = 68  # no masked value is shorter
 
 
-def excerpts(frame: pl.DataFrame) -> pl.DataFrame:
-    """`frame` with the first characters of each `value` as they may be shown: masked values and logins of addresses are left out,
-    control characters are their pictures."""
-    picked = np.empty(frame.height, dtype=np.bool_)
-    pick_long_or_odd(*text(frame["value"]), _MASKED_BYTES, picked)
-    places = np.flatnonzero(picked)
-    if not len(places):
-        return frame
-    shown = _excerpts(frame["value"][places].alias("value").to_frame())
-    return frame.with_columns(replaced(frame["value"], places, shown))
-
-
-def _excerpts(frame: pl.DataFrame) -> pl.Series:
-    value = pl.col("value")
-    # One step after the other: within one, Polars would do each replacement once a branch.
-    frame = frame.with_columns(value.str.replace_all(_MASKED, "pii:…").str.replace_all(_LOGIN, "//…@"))
-    cut = pl.concat_str(value.str.slice(0, SHOWN - 1), pl.lit("…"))
-    frame = frame.with_columns(pl.when(value.str.len_chars() > SHOWN).then(cut).otherwise(value).alias("value"))
-    return frame.select(value.str.replace_many(list(_PICTURES), list(_PICTURES.values())))["value"]
+def excerpts(values: pl.Series) -> pl.Series:
+    """The first characters of each value as they may be shown: masked values and logins of addresses are left out, control
+    characters are their pictures."""
+    traits = np.empty(len(values), dtype=np.uint8)
+    find_traits(*text(values), SHOWN, traits)
+    # Each step on those few only that it may change; a masked value has a colon, and what is left of it is short.
+    colon = np.flatnonzero(traits & HAS_COLON)
+    colon = colon[values[colon].str.len_bytes().to_numpy() >= _MASKED_BYTES]
+    values = replaced(values, colon, values[colon].str.replace_all(_MASKED, "pii:…"))
+    at = np.flatnonzero(traits & HAS_AT)
+    values = replaced(values, at, values[at].str.replace_all(_LOGIN, "//…@"))
+    long = np.flatnonzero(traits & IS_LONG)
+    long = long[values[long].str.len_chars().to_numpy() > SHOWN]
+    values = replaced(values, long, values[long].str.slice(0, SHOWN - 1) + "…")
+    control = np.flatnonzero(traits & HAS_CONTROL)
+    return replaced(values, control, values[control].str.replace_many(list(_PICTURES), list(_PICTURES.values())))
 
 
 def is_masked(value: str) -> bool:

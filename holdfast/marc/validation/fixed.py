@@ -12,7 +12,7 @@ import numpy as np
 
 from holdfast.marc.kernel import compiled
 from holdfast.marc.validation.avram import Position
-from holdfast.marc.validation.columns import Characters, characters, text
+from holdfast.marc.validation.columns import Characters
 from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.rows import Ints, Rows
 from holdfast.marc.validation.tables import FINE, OBSOLETE, UNDEFINED, Tables, Verdict, said_of
@@ -116,6 +116,20 @@ class _Texts:
             return self.characters.matrix[row, part].tobytes().decode("ascii")
         return (self.of(row) or "")[part]
 
+    def distinct(self, part: slice) -> tuple[Ints, list[str]]:
+        """(which of the parts each has, these characters of all, in the order in which they are met)"""
+        width = part.stop - part.start
+        if width <= 8 and self.characters.plain[self.rows].all():
+            letters = np.zeros((len(self.rows), 8), dtype=np.uint8)
+            letters[:, :width] = self.characters.matrix[self.rows, part]
+            _, first, which = np.unique(letters.view(np.uint64).ravel(), return_index=True, return_inverse=True)
+            order = np.argsort(first)
+            ranks = np.empty(len(order), dtype=np.int64)
+            ranks[order] = np.arange(len(order))
+            return ranks[which], self.only(first[order]).parts(part)
+        numbers: dict[str, int] = {}
+        return np.array([numbers.setdefault(each, len(numbers)) for each in self.parts(part)]), list(numbers)
+
     def parts(self, part: slice) -> list[str]:
         """These characters of each."""
         if self.characters.plain[self.rows].all():
@@ -144,21 +158,14 @@ def _positions(
         if begin == end:
             continue
         wrong = where[begin:end]
-        numbers: dict[str, int] = {}
-        verdicts: list[Verdict | None] = []
-        which_part = []
-        for part in texts.only(wrong).parts(slice(each.start, each.end + 1)):
-            number = numbers.setdefault(part, len(verdicts))
-            if number == len(verdicts):
-                verdicts.append(_verdict(each, part, tables))
-            which_part.append(number)
-        own = np.array(which_part)
+        own, parts = texts.only(wrong).distinct(slice(each.start, each.end + 1))
+        verdicts = [_verdict(each, part, tables) for part in parts]
         # The codes come in the order in which they are met.
         for code in dict.fromkeys(verdict.code for verdict in verdicts if verdict is not None):
             chosen = np.array([verdict is not None and verdict.code == code for verdict in verdicts])
             kept = [verdict for verdict in verdicts if verdict is not None and verdict.code == code]
             hit = np.flatnonzero(chosen[own])
-            report(code, wrong[hit], said_of(kept, (np.cumsum(chosen) - 1)[own[hit]].tolist()))
+            report(code, wrong[hit], said_of(kept, (np.cumsum(chosen) - 1)[own[hit]]))
 
 
 def _verdict(position: Position, part: str, tables: Tables) -> Verdict | None:
@@ -189,14 +196,13 @@ def _leader(rows: Rows, tables: Tables, findings: Findings) -> None:
     if definition is None or not len(leaders):
         return
     all_of_them = np.arange(len(leaders))
-    texts = _Texts(leaders.__getitem__, characters(text(leaders), all_of_them, 24), all_of_them)
+    texts = _Texts(leaders.__getitem__, rows.leaders, all_of_them)
     fine = texts.with_length(24)
     short = np.flatnonzero(texts.characters.lengths != 24)
     findings.at_records("fixed.length", short, tag="LDR", detail="the leader has 24 characters")
 
     def report(code: str, found: Ints, said: dict[str, Any]) -> None:
-        at = fine.rows[found]
-        findings.at_records(code, at, **said | {"tag": "LDR", "found": leaders[at].to_list(), "rule": "schema"})
+        findings.at_records(code, fine.rows[found], leader=True, **said | {"tag": "LDR", "rule": "schema"})
 
     _positions(definition.positions, tables, fine, 24, report)
 
@@ -259,9 +265,8 @@ def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[st
     for name in COMMON_TYPES:
         if name in definition.types:
             _report_positions(tables, findings, definition.types[name], places, texts, length)
-    leaders = rows.records["leader"]
     # A kind of record is two characters of the leader.
-    kinds = characters(text(leaders), rows.of[rows.field[fine]], 8).matrix[:, 6:8].astype(np.int64) @ [_BYTES, 1]
+    kinds = rows.leaders.matrix[rows.of[rows.field[fine]], 6:8].astype(np.int64) @ [_BYTES, 1]
     names = {kind: _configuration(_kind(kind)) for kind in np.unique(kinds).tolist()}
     for name in sorted(set(names.values()) & set(definition.types)):
         chosen = np.isin(kinds, [kind for kind, own in names.items() if own == name])

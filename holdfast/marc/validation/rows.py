@@ -96,6 +96,10 @@ class Rows:
         return self.ind1 == NONE
 
     @cached_property
+    def leaders(self) -> Characters:
+        return characters(text(self.records["leader"]), np.arange(self.records.height), 24)
+
+    @cached_property
     def fixed_008(self) -> tuple[Ints, Characters]:
         """(places of the values of 008, these values)"""
         places = self.rows_of(8)

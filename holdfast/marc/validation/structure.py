@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from holdfast.marc.validation.avram import Codes
-from holdfast.marc.validation.findings import Findings, listed
+from holdfast.marc.validation.findings import Findings, Picks, listed
 from holdfast.marc.validation.rows import CHARACTERS, NONE, ODD, ODD_TAG, Ints, Rows
 from holdfast.marc.validation.scan import BEHIND, EMPTY, NO_CODE, REPEATED, Picked
 from holdfast.marc.validation.scan import OBSOLETE as OBSOLETE_CODE
@@ -53,10 +53,10 @@ def _indicators(rows: Rows, tables: Tables, findings: Findings) -> None:
             fields = np.flatnonzero(standing == wanted)
             if not len(fields):
                 continue
-            pairs = (rows.shape[fields] * CHARACTERS + values[fields]).tolist()
-            said = {each: _indicator_message(tables, number, each, wanted) for each in set(pairs)}
-            detail = [said[each] for each in pairs]
-            findings.at_fields(code, fields, detail=detail, found=[chr(each % CHARACTERS) for each in pairs])
+            pairs, which = np.unique(rows.shape[fields] * CHARACTERS + values[fields], return_inverse=True)
+            said = [_indicator_message(tables, number, each, wanted) for each in pairs.tolist()]
+            found = [chr(each % CHARACTERS) for each in pairs.tolist()]
+            findings.at_fields(code, fields, detail=Picks(said, which), found=Picks(found, which))
 
 
 def _indicator_message(tables: Tables, number: int, key: int, standing: int) -> str:
@@ -77,9 +77,9 @@ def _subfields(rows: Rows, picked: Picked, tables: Tables, findings: Findings) -
     ):
         places = picked.of(wanted)
         if len(places):
-            keys = rows.key(places).tolist()
-            said = {k: f"{k // CHARACTERS:03} {words} ${chr(k % CHARACTERS)}" for k in set(keys)}
-            findings.at_rows(code, places, detail=[said[k] for k in keys])
+            keys, which = np.unique(rows.key(places), return_inverse=True)
+            said = [f"{key // CHARACTERS:03} {words} ${chr(key % CHARACTERS)}" for key in keys.tolist()]
+            findings.at_rows(code, places, detail=Picks(said, which))
     findings.at_rows("subfield.repeated", picked.of(REPEATED))
     findings.at_rows("subfield.empty", picked.of(EMPTY))
     for tag, letter in tables.required_subfields:

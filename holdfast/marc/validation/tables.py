@@ -28,9 +28,9 @@ class Verdict(NamedTuple):
     rule: str | None = None
 
 
-def said_of(verdicts: Sequence[Verdict], which: Sequence[int]) -> dict[str, Any]:
+def said_of(verdicts: Sequence[Verdict], which: Ints) -> dict[str, Any]:
     """Position, detail and rule for `Findings`: which of the verdicts each issue is."""
-    own = np.array(which, dtype=np.int64)
+    own = np.asarray(which, dtype=np.int64)
     return {
         "position": np.array([each.position for each in verdicts], dtype=np.int64)[own],
         "detail": Picks([each.detail for each in verdicts], own),
