@@ -6,7 +6,6 @@ Source: MARC 21, Appendix A (Control Subfields), 880, and MARC 21 Holdings, 853-
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -147,12 +146,10 @@ def _parse(text: str) -> tuple[int, int, bool]:
     return int(found[1]), int(found[2]), True
 
 
-def as_linked(rows: Rows, links: Links) -> Rows:
-    """The rows, with each 880 having the shape of the field it stands for."""
+def give_shapes(rows: Rows, links: Links) -> None:
+    """Each 880 gets the shape of the field it stands for."""
     of_880 = (rows.tag[links.fields] == _880) & (links.tag > 9) & (links.tag != _880)
-    shape = rows.tag.copy()
-    shape[links.fields[of_880]] = links.tag[of_880]
-    return replace(rows, shape=shape)
+    rows.shape[links.fields[of_880]] = links.tag[of_880]
 
 
 def check_links(rows: Rows, links: Links, findings: Findings) -> None:

@@ -200,4 +200,4 @@ def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
         code.words, code.valid, code.offset, field, codes, first, tag, ind1, ind2, of,
     )  # fmt: skip
     first, tag, ind1, ind2, of = (each[:fields].copy() for each in (first, tag, ind1, ind2, of))
-    return Rows(records, subfields, field, codes, first, tag, tag, ind1, ind2, of)
+    return Rows(records, subfields, field, codes, first, tag, tag.copy(), ind1, ind2, of)

@@ -87,25 +87,37 @@ def _digits(source: Any, start: int, end: int) -> int:
 
 @compiled
 def _is_ocn(source: Any, start: int, end: int) -> bool:
-    """'(OCoLC)' and digits, or something that has neither blank nor parenthesis first."""
+    """'(OCoLC)', a prefix and digits, or something that has neither blank nor parenthesis first."""
     if source[start] != 0x28:
         return 0x20 < source[start] < 0x80
     if end - start > 7 and source[start + 1] == 0x4F and source[start + 2] == 0x43 and source[start + 3] == 0x6F:
         if source[start + 4] == 0x4C and source[start + 5] == 0x43 and source[start + 6] == 0x29:
-            return _digits(source, start + 7, end) == end
+            at = start + 7
+            if end - at > 2 and source[at] == 0x6F:  # ocm ocn on
+                third = source[at + 2]
+                if source[at + 1] == 0x63 and (third == 0x6D or third == 0x6E):
+                    at += 3
+                elif source[at + 1] == 0x6E:
+                    at += 2
+            return at < end and _digits(source, at, end) == end
     # Another organization: not "(o…" in either case.
     return end - start > 1 and source[start + 1] < 0x80 and (source[start + 1] | 32) != 0x6F
 
 
 @compiled
 def _is_number(source: Any, start: int, end: int) -> bool:
-    """'(' code ')' number: of ASCII, without parentheses in the code or blanks."""
+    """'(' code ')' number: of ASCII, without parentheses in the code."""
     if end - start < 4 or source[start] != 0x28:
         return False
     at = start + 1
-    while at < end and 0x20 < source[at] < 0x7F and source[at] != 0x28 and source[at] != 0x29:
+    while at < end and 0x20 <= source[at] < 0x7F and source[at] != 0x28 and source[at] != 0x29:
         at += 1
-    return at > start + 1 and at + 1 < end and source[at] == 0x29 and 0x20 < source[at + 1] < 0x7F
+    if at == start + 1 or at == end or source[at] != 0x29:
+        return False
+    at += 1
+    while at < end and source[at] == 0x20:
+        at += 1
+    return at < end and 0x20 < source[at] < 0x7F
 
 
 @compiled
@@ -141,7 +153,11 @@ def _is_lccn(source: Any, start: int, end: int) -> bool:
 
 @compiled
 def _is_url(source: Any, start: int, end: int) -> bool:
-    """'http://' or 'https://', a host of letters, digits, dots and hyphens, and then visible ASCII without brackets."""
+    """'http://' or 'https://', a host of letters, digits, dots and hyphens, and then anything that is neither bracket nor blank.
+
+    A byte C2, E1, E2 or E3 may begin one of Unicode's blanks."""
+    while end > start and (source[end - 1] == 0x20 or 0x09 <= source[end - 1] <= 0x0D):
+        end -= 1
     if end - start < 12 or source[start] != 0x68 or source[start + 1] != 0x74 or source[start + 2] != 0x74:
         return False
     if source[start + 3] != 0x70:
@@ -161,7 +177,8 @@ def _is_url(source: Any, start: int, end: int) -> bool:
     if at == host or (at < end and source[at] != 0x2F):
         return False
     for k in range(at, end):
-        if not 0x20 < source[k] < 0x7F or source[k] == 0x5B or source[k] == 0x5D:
+        byte = source[k]
+        if byte <= 0x20 or byte == 0x5B or byte == 0x5D or byte == 0xC2 or 0xE1 <= byte <= 0xE3:
             return False
     return True
 
