@@ -7,6 +7,7 @@ import sys
 
 from commands import authority, check_config, reference, run, scan, search, services, setup
 from commands.graphql import DagsterError
+from holdfast.marc.validation import RulesError
 from holdfast.settings import SettingsError
 from resources.embedded.errors import ServiceError
 
@@ -23,7 +24,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     try:
         return int(arguments.call(arguments))
-    except (SettingsError, ServiceError, DagsterError) as error:
+    except (SettingsError, RulesError, ServiceError, DagsterError) as error:
         print(error, file=sys.stderr)
         return 2
 

@@ -133,7 +133,9 @@ def _traits(source: Any, start: int, size: int) -> int:
 
 
 @compiled
-def find_traits(words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, long: int, traits: Any) -> None:
+def find_traits(
+    words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, long: int, traits: Any
+) -> None:
     """Of each text: has it an ASCII control character, '@', ':', more than `long` bytes? 0 for null."""
     for row in range(len(traits)):
         size = np.int64(words[row, 0])

@@ -60,11 +60,11 @@ def judge_values(
     numbers: dict[tuple[int, str], int] = {}
     said: dict[int, tuple[Verdict, ...]] = {}
     answers = []
-    for bundle, value in zip(which.tolist(), rows.values(places).to_list(), strict=True):
-        key = (bundle, value)
+    for number, value in zip(which.tolist(), rows.values(places).to_list(), strict=True):
+        key = (number, value)
         if key not in numbers:
             # What is empty is a finding of its own.
-            verdicts = bundles[bundle].judge(value) if value else ()
+            verdicts = bundles[number].judge(value) if value else ()
             numbers[key] = -2 - len(said) if verdicts else 0
             if verdicts:
                 said[numbers[key]] = verdicts
@@ -72,9 +72,7 @@ def judge_values(
     return np.array(answers, dtype=np.int64), said
 
 
-def report_values(
-    places: Ints, answers: Ints, said: Mapping[int, tuple[Verdict, ...]], findings: Findings
-) -> None:
+def report_values(places: Ints, answers: Ints, said: Mapping[int, tuple[Verdict, ...]], findings: Findings) -> None:
     wanted = {
         number: own
         for number, verdicts in said.items()
@@ -95,17 +93,15 @@ def report_values(
     for number in np.argsort(first_met).tolist():
         for verdict in wanted[int(numbers[number])]:
             by_code.setdefault(verdict.code, []).append((number, verdict))
-    for code, own in by_code.items():
+    for code, pairs in by_code.items():
         # A value has one verdict of a code, hardly ever more.
         at, verdict_of = [], []
-        for nth, (number, _) in enumerate(own):
+        for nth, (number, _) in enumerate(pairs):
             at.append(by_number[begins[number] : begins[number + 1]])
             verdict_of.append(np.full(len(at[-1]), nth))
         place, said_by = np.concatenate(at), np.concatenate(verdict_of)
         order = np.argsort(place, kind="stable")
-        findings.at_rows(
-            code, places[hit[place[order]]], **said_of([verdict for _, verdict in own], said_by[order])
-        )
+        findings.at_rows(code, places[hit[place[order]]], **said_of([verdict for _, verdict in pairs], said_by[order]))
 
 
 _STANDARD_NUMBERS = (
@@ -200,7 +196,11 @@ def _nonfiling(rows: Rows, findings: Findings) -> None:
         begin = texts.matrix[own, :2].astype(np.int64) | 32
         own = own[np.isin(begin @ [256, 1], [_begin_of(each) for each in articles])]
         titles = rows.values(places[own]).to_list()
-        begins += [(k, name) for k, title in zip(own.tolist(), titles, strict=True) if (title or "").lower().startswith(articles)]
+        begins += [
+            (k, name)
+            for k, title in zip(own.tolist(), titles, strict=True)
+            if (title or "").lower().startswith(articles)
+        ]
     begins.sort()
     findings.at_rows(
         "title.nonfiling",

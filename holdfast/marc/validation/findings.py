@@ -159,7 +159,9 @@ class Findings:
         frame = pl.DataFrame(
             {
                 "record": rows.records["record"][parts["of"]],
-                "field": rows.subfields["field"].to_numpy()[row] if len(rows.tag) else np.zeros(len(at), dtype=np.uint16),
+                "field": rows.subfields["field"].to_numpy()[row]
+                if len(rows.tag)
+                else np.zeros(len(at), dtype=np.uint16),
                 "occurrence": found,
                 "position": parts["position"],
                 "value": excerpts(self._values(parts["of"], row, parts["found"], texts)),

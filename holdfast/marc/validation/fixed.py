@@ -240,7 +240,9 @@ def _005(rows: Rows, findings: Findings) -> None:
     doubtful = np.empty(len(places), dtype=np.bool_)
     _doubtful_times(texts.matrix, texts.lengths, doubtful)
     asked = np.flatnonzero(doubtful)
-    wrong = [k for k, value in zip(asked.tolist(), rows.values(places[asked]), strict=True) if not _is_time(value or "")]
+    wrong = [
+        k for k, value in zip(asked.tolist(), rows.values(places[asked]), strict=True) if not _is_time(value or "")
+    ]
     if wrong:
         findings.at_rows("date.last_change", places[wrong], whole=True)
 
@@ -349,7 +351,9 @@ def _doubtful_dates(matrix: Any, doubtful: Any) -> None:
     """All that are not one date of four digits, or two such in order where the type asks for it."""
     for k in range(len(doubtful)):
         kind = matrix[k, 6]
-        one, two, blanks = np.int64(0), np.int64(0), 0
+        one: Any = np.int64(0)
+        two: Any = np.int64(0)
+        blanks = 0
         for at in range(4):
             first, second = np.int64(matrix[k, 7 + at]) - 48, np.int64(matrix[k, 11 + at]) - 48
             if not 0 <= first <= 9:
@@ -392,9 +396,9 @@ def _listed(
         if (each := number.to_bytes(3).decode("ascii")) not in codes and each.rstrip() not in codes and each != "|||"
     ]
     plain = texts.characters.plain[texts.rows]
-    asked = np.flatnonzero(np.isin(numbers, doubtful) | ~plain) if doubtful or not plain.all() else []
-    if not len(asked):
+    if not doubtful and plain.all():
         return
+    asked = np.flatnonzero(np.isin(numbers, doubtful) | ~plain)
     found = texts.only(asked).parts(part)
     at = [
         (place, each)

@@ -53,7 +53,9 @@ _ASK = 2
 
 
 @compiled
-def _parse_plain(words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, rows: Any, read: Any) -> None:
+def _parse_plain(
+    words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, rows: Any, read: Any
+) -> None:
     """`_parse` of those that are three digits, a hyphen, two or three digits and a script code or nothing; _ASK for others."""
     for k in range(len(rows)):
         row = rows[k]

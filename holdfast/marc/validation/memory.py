@@ -30,7 +30,7 @@ class Slots(NamedTuple):
 
 
 @compiled
-def _slot(texts: Any, subjects: Any, answers: Any, seeds: Any, subject: int, low: Any, high: Any) -> int:
+def _slot(texts: Any, subjects: Any, answers: Any, seeds: Any, subject: int, low: Any, high: Any) -> Any:
     """The slot that has the text, or the free one where it belongs."""
     mixed = (low ^ seeds[0]) * seeds[1] + (high ^ seeds[2]) * seeds[3] + np.uint64(subject) * seeds[4]
     mixed ^= mixed >> np.uint64(32)
@@ -87,5 +87,7 @@ class Memory:
                 return
             # The table is replaced, never changed: other threads may be reading it.
             slots = Slots(*(each.copy() for each in self.slots))
-            self._known += _learn(*slots, subjects.astype(np.int32), np.ascontiguousarray(texts), answers.astype(np.int32))
+            self._known += _learn(
+                *slots, subjects.astype(np.int32), np.ascontiguousarray(texts), answers.astype(np.int32)
+            )
             self.slots = slots

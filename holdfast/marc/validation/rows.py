@@ -191,13 +191,20 @@ def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
     """Subfields of these records (every record of `subfields` is one of `records`, which is ordered)."""
     count = subfields.height
     code, one, two = (text(subfields[name]) for name in ("code", "ind1", "ind2"))
-    field, codes, first = np.empty(count, np.int32), np.empty(count, np.uint8), np.empty(count, np.int64)
-    tag, of = np.empty(count, np.int32), np.empty(count, np.int64)
-    ind1, ind2 = np.empty(count, np.uint8), np.empty(count, np.uint8)
+    of_row = {
+        "field": np.int32,
+        "codes": np.uint8,
+        "first": np.int64,
+        "tag": np.int32,
+        "ind1": np.uint8,
+        "ind2": np.uint8,
+        "of": np.int64,
+    }
+    arrays: dict[str, Ints] = {name: np.empty(count, dtype=kind) for name, kind in of_row.items()}
     fields = number_rows(
         subfields["record"].rechunk().to_numpy(), subfields["field"].rechunk().to_numpy(), records["record"].rechunk().to_numpy(),
         text(subfields["tag"]).words, one.words, one.valid, one.offset, two.words, two.valid, two.offset,
-        code.words, code.valid, code.offset, field, codes, first, tag, ind1, ind2, of,
+        code.words, code.valid, code.offset, *arrays.values(),
     )  # fmt: skip
-    first, tag, ind1, ind2, of = (each[:fields].copy() for each in (first, tag, ind1, ind2, of))
-    return Rows(records, subfields, field, codes, first, tag, tag.copy(), ind1, ind2, of)
+    first, tag, ind1, ind2, of = (arrays[name][:fields].copy() for name in ("first", "tag", "ind1", "ind2", "of"))
+    return Rows(records, subfields, arrays["field"], arrays["codes"], first, tag, tag.copy(), ind1, ind2, of)

@@ -30,7 +30,7 @@ NO_FORM, NUMBER_FORM, OCN_FORM, PARENTHESIS_FORM, LCCN_FORM, URL_FORM, BOTH_FORM
 
 
 @compiled
-def _character(words: Any, valid: Any, offset: int, row: int) -> int:
+def _character(words: Any, valid: Any, offset: int, row: int) -> Any:
     if not is_there(valid, offset, row):
         return NONE
     first = words[row, 1]
@@ -90,16 +90,16 @@ def _is_ocn(source: Any, start: int, end: int) -> bool:
     """'(OCoLC)', a prefix and digits, or something that has neither blank nor parenthesis first."""
     if source[start] != 0x28:
         return 0x20 < source[start] < 0x80
-    if end - start > 7 and source[start + 1] == 0x4F and source[start + 2] == 0x43 and source[start + 3] == 0x6F:
-        if source[start + 4] == 0x4C and source[start + 5] == 0x43 and source[start + 6] == 0x29:
-            at = start + 7
-            if end - at > 2 and source[at] == 0x6F:  # ocm ocn on
-                third = source[at + 2]
-                if source[at + 1] == 0x63 and (third == 0x6D or third == 0x6E):
-                    at += 3
-                elif source[at + 1] == 0x6E:
-                    at += 2
-            return at < end and _digits(source, at, end) == end
+    prefix = end - start > 7 and source[start + 1] == 0x4F and source[start + 2] == 0x43 and source[start + 3] == 0x6F
+    if prefix and source[start + 4] == 0x4C and source[start + 5] == 0x43 and source[start + 6] == 0x29:
+        at = start + 7
+        if end - at > 2 and source[at] == 0x6F:  # ocm ocn on
+            third = source[at + 2]
+            if source[at + 1] == 0x63 and (third == 0x6D or third == 0x6E):
+                at += 3
+            elif source[at + 1] == 0x6E:
+                at += 2
+        return at < end and _digits(source, at, end) == end
     # Another organization: not "(o…" in either case.
     return end - start > 1 and source[start + 1] < 0x80 and (source[start + 1] | 32) != 0x6F
 
@@ -125,10 +125,10 @@ def _is_parenthesis(source: Any, start: int, end: int) -> bool:
     """`values.NUMBER_PATTERN`, of ASCII without control characters, and not longer than it allows in all."""
     if not _is_number(source, start, end) or end - start > 100:
         return False
+    odd = 0
     for at in range(start, end):
-        if not 0x20 <= source[at] < 0x7F:
-            return False
-    return True
+        odd += source[at] < 0x20 or source[at] >= 0x7F
+    return odd == 0
 
 
 @compiled
@@ -242,10 +242,10 @@ def scan_rows(
     standing, check: by shape * CHARACTERS + code. forms: of each bundle.
     """
     picked = 0
-    now = -1
+    now: Any = -1
     seen_low, seen_high = np.uint64(0), np.uint64(0)
     for row in range(len(field)):
-        own = np.int64(field[row])
+        own: Any = np.int64(field[row])
         begins = own != now
         if begins:
             now = own
@@ -273,7 +273,7 @@ def scan_rows(
             flag |= NO_CODE
         elif letter == 0x36 and not begins and code[row - 1] != 0x36 and marc21:
             flag |= BEHIND
-        size = np.int64(words[row, 0]) if is_there(valid, offset, row) else 0
+        size: Any = np.int64(words[row, 0]) if is_there(valid, offset, row) else 0
         control, replacement, found = -1, -1, UNKNOWN
         if size == 0:
             if letter != NONE and letter != ODD:
@@ -341,12 +341,8 @@ def scan(
     values: Text, memory: Memory, *, marc21: bool,
 ) -> Picked:  # fmt: skip
     count = len(field)
-    arrays = (
-        np.empty(count, dtype=np.int64),
-        np.empty(count, dtype=np.int32),
-        *(np.empty(count, dtype=np.int32) for _ in range(3)),
-    )
-    picked = scan_rows(
-        field, code, tag, shape, ind2, standing, check, forms, marc21, *values, *memory.slots, *arrays
-    )
+    places = np.empty(count, dtype=np.int64)
+    flags, control, replacement, answer = (np.empty(count, dtype=np.int32) for _ in range(4))
+    arrays = (places, flags, control, replacement, answer)
+    picked = scan_rows(field, code, tag, shape, ind2, standing, check, forms, marc21, *values, *memory.slots, *arrays)
     return Picked(*(each[:picked].copy() for each in arrays))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as made
 from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
@@ -95,9 +96,9 @@ class Tables:
     required_subfields: tuple[tuple[int, str], ...]
     ordered: Mapping[int, str]
     forms: Ints
-    _numbering: threading.Lock = field(default_factory=threading.Lock)
-    memory: Memory = field(default_factory=Memory)
-    remembered: dict[tuple[Verdict, ...], int] = field(default_factory=lambda: {(): 0})
+    _numbering: threading.Lock = made(default_factory=threading.Lock)
+    memory: Memory = made(default_factory=Memory)
+    remembered: dict[tuple[Verdict, ...], int] = made(default_factory=lambda: {(): 0})
 
     def number_of(self, verdicts: tuple[Verdict, ...]) -> int:
         with self._numbering:
