@@ -121,7 +121,7 @@ HAS_CONTROL, HAS_AT, HAS_COLON, IS_LONG = 1, 2, 4, 8
 @compiled
 def _traits(source: Any, start: int, size: int) -> int:
     traits = 0
-    for at in range(start, start + size):
+    for at in range(np.uint64(start), np.uint64(start + size)):
         byte = source[at]
         if byte < 0x20 or byte == 0x7F:
             traits |= HAS_CONTROL

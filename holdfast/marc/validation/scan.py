@@ -204,7 +204,8 @@ def _is_clear(form: int, source: Any, start: int, end: int) -> bool:
 def _is_odd(source: Any, start: int, end: int) -> bool:
     """Is there a byte that a control character or U+FFFD has?"""
     odd = np.uint8(0)
-    for k in range(start, end):
+    # Without a sign there is no counting from the end, and the loop runs over many bytes at once.
+    for k in range(np.uint64(start), np.uint64(end)):
         byte = source[k]
         odd |= np.uint8(byte < 0x20) | np.uint8(byte == 0x7F) | np.uint8(byte == 0xC2) | np.uint8(byte == 0xEF)
     return odd != 0
