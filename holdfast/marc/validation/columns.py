@@ -77,13 +77,16 @@ def _fill(source: Any, start: int, size: int, k: int, plain: Any, matrix: Any) -
     """Put the text into row k; how many characters it has, or one more than there is room for."""
     width = matrix.shape[1]
     whole = min(size, width + 1)
+    # Without a sign there is no counting from the end, and the loops run over many bytes at once.
+    begin = np.uint64(start)
+    beyond = np.uint8(0)
+    for at in range(np.uint64(whole)):
+        beyond |= source[begin + np.uint64(at)]
+    if beyond < 0x80:
+        for at in range(np.uint64(min(whole, width))):
+            matrix[k, at] = source[begin + np.uint64(at)]
+        return whole
     count = 0
-    while count < whole and source[start + count] < 0x80:
-        if count < width:
-            matrix[k, count] = source[start + count]
-        count += 1
-    if count == whole:
-        return count
     plain[k] = False
     for at in range(start + count, start + size):
         byte = source[at]
