@@ -3,7 +3,8 @@
 Both read the file and hold every record against the same Avram schema: fields, indicators, subfields, repeatability, required
 fields, positions of leader, 006, 007 and 008, code lists, patterns, check digits, linked 880 fields, control characters and
 blanks. Holdfast makes issues with place and hint of it (`holdfast.marc.validation`); the loop counts what it finds. Holdfast
-checks more: dates, nonfiling characters, sources of subjects, linking entries, addresses.
+checks more: dates, nonfiling characters, sources of subjects, linking entries, addresses. It works on blocks side by side, on all
+cores; `holdfast-1-thread` is the same without that. `--growth` shows time and peak memory from 25,000 to 1,000,000 records.
 
 The input is public data (HOLDFAST_TEST_DATA). qa-catalogue states 1,700 to 3,300 records a second for all of its analyses
 (pkiraly/qa-catalogue, README): another machine, other analyses; so it stands beside the table and is no measured peer.
@@ -19,16 +20,18 @@ import re
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, BinaryIO, ClassVar
 
 import pymarc
 from stdnum import isbn, issn
 
-from benchmarks.marc_read import _head, _joined, silence
-from benchmarks.measure import OURS, ROOT, Contender, clock, compare, report, show
-from holdfast.marc import read_blocks, read_columns
+from benchmarks.marc_read import _head, joined, repeated, silence
+from benchmarks.measure import OURS, ROOT, Contender, clock, compare, measure, report, show
+from holdfast.marc import Frames, read_blocks, read_columns
+from holdfast.marc.parallel import map_in_order
 from holdfast.marc.validation import load_rules, validate
 
 URI = re.compile(r"^[A-Za-z][A-Za-z0-9+.\-]*:\S+$")
@@ -49,23 +52,35 @@ def _rules() -> Any:
     return load_rules({"bibliographic": schema_path()})
 
 
-def with_holdfast(file: Path) -> tuple[int, Counter[str]]:
-    """Records, and issues by code."""
+def with_holdfast(file: Path, workers: int | None = None) -> tuple[int, Counter[str]]:
+    """Records, and issues by code; blocks side by side, on all cores."""
     count, found = 0, Counter[str]()
     with file.open("rb") as stream:
-        for block in read_blocks(stream):
-            frames = read_columns(block, count + 1)
-            found.update(dict(validate(frames, _rules()).group_by("code").len().iter_rows()))
-            count += frames.records.height
+        for records, codes in map_in_order(_validated, _parts(stream), workers):
+            count += records
+            found.update(codes)
     return count, found
 
 
+def with_one_thread(file: Path) -> tuple[int, Counter[str]]:
+    return with_holdfast(file, 1)
+
+
+def _parts(stream: BinaryIO) -> Iterator[Frames]:
+    first = 1
+    for block in read_blocks(stream):
+        frames = read_columns(block, first)
+        first += frames.records.height
+        yield frames
+
+
+def _validated(frames: Frames) -> tuple[int, dict[str, int]]:
+    return frames.records.height, dict(validate(frames, _rules()).group_by("code").len().iter_rows())
+
+
 def with_reading_alone(file: Path) -> tuple[int, Counter[str]]:
-    count = 0
     with file.open("rb") as stream:
-        for block in read_blocks(stream):
-            count += read_columns(block, count + 1).records.height
-    return count, Counter()
+        return sum(frames.records.height for frames in _parts(stream)), Counter()
 
 
 def with_pymarc(file: Path) -> tuple[int, Counter[str]]:
@@ -248,13 +263,16 @@ class PlainChecker:
             found["ocn.form"] += not number.removeprefix("ocm").removeprefix("ocn").removeprefix("on").isdigit()
 
 
-READING = "holdfast, reading alone"
-WAYS = {OURS: with_holdfast, READING: with_reading_alone, "pymarc": with_pymarc}
+ONE_THREAD, READING = f"{OURS}-1-thread", "holdfast, reading alone"
+WAYS = {OURS: with_holdfast, ONE_THREAD: with_one_thread, READING: with_reading_alone, "pymarc": with_pymarc}
+RECORDS = 250_000
 
 
 def contenders(file: Path) -> list[Contender]:
     notes = {
-        READING: "no validation: what reading costs",
+        OURS: "blocks side by side, on all cores",
+        ONE_THREAD: "the same, a block after the other",
+        READING: "one thread, no validation: what reading costs",
         "pymarc": "a loop in Python over the same schema; counts, no places",
     }
     return [
@@ -267,20 +285,26 @@ def contenders(file: Path) -> list[Contender]:
     ]
 
 
-def _repeated(file: Path, records: int, to: Path) -> Path:
-    """The file over and over, until it has so many records."""
-    data = file.read_bytes()
-    own = data.count(b"\x1d")
-    with to.open("wb") as target:
-        for _ in range(max(1, round(records / own))):
-            target.write(data)
-    return to
+def growth(data: Path, folder: Path) -> None:
+    """Time and peak memory by the number of records, each in a process of its own."""
+    once = joined(sorted((data / "marc" / "aco").glob("*.mrc.gz")), folder / "aco.mrc")
+    print("| records | seconds | records/s | peak MiB |", "|--:|--:|--:|--:|", sep="\n")
+    for records in (25_000, 250_000, 1_000_000):
+        file = repeated(once, records) if records > 25_000 else once
+        sample = measure(contenders(file)[0])
+        rate = sample.count / sample.seconds
+        print(f"| {sample.count:,} | {sample.seconds:,.1f} | {rate:,.0f} | {sample.peak_mib:,.0f} |", flush=True)
+        if file != once:
+            file.unlink()
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.marc_validate", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a part of the input; ends within 50 seconds")
-    parser.add_argument("--records", type=int, default=0, help="repeat the input to so many records")
+    parser.add_argument(
+        "--records", type=int, default=RECORDS, help="repeat the input to so many records (not with --quick)"
+    )
+    parser.add_argument("--growth", action="store_true", help="time and memory from 25,000 to 1,000,000 records")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help="another file of binary MARC")
     arguments = parser.parse_args()
@@ -296,14 +320,18 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        if arguments.growth:
+            growth(data_folder(), folder)
+            return 0
         aco = sorted((data_folder() / "marc" / "aco").glob("aco-orig.mrc.gz" if arguments.quick else "*.mrc.gz"))
-        file = arguments.file.resolve() if arguments.file else _joined(aco, folder / "aco.mrc")
-        if arguments.records:
-            file = _repeated(file, arguments.records, folder / "repeated.mrc")
+        file = arguments.file.resolve() if arguments.file else joined(aco, folder / "aco.mrc")
+        if not arguments.quick and not arguments.file:
+            file = repeated(file, arguments.records)
         records = file.read_bytes().count(b"\x1d")
-        what = f"{'ACO' if not arguments.file else file.name}{' (as supplied)' if arguments.quick else ''}: {records:,} records"
-        result = compare("marc_validate", what, contenders(file), units=records, unit="records/s", rate=True)
-        show([(f"{result[0]}\n\n{STATED}.", result[1])], ["polars", "pymarc"])
+        name = file.name if arguments.file else "ACO, as supplied" if arguments.quick else "ACO, repeated"
+        what = f"{name}: {records:,} records, {file.stat().st_size / 1e6:.1f} MB"
+        result = compare("marc_validate", what, contenders(file), units=records, unit="records/s", rate=True, rounds=3)
+        show([(f"{result[0]}\n\n{STATED}.", result[1])], ["polars", "numba", "pymarc"])
     return 0
 
 

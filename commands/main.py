@@ -52,10 +52,11 @@ def main(argv: list[str] | None = None) -> int:
 def _told_errors() -> tuple[type[Exception], ...]:
     """Errors whose text is meant for who called."""
     from commands.graphql import DagsterError
+    from holdfast.marc.validation import RulesError
     from holdfast.settings import SettingsError
     from resources.embedded.errors import ServiceError
 
-    return SettingsError, ServiceError, DagsterError
+    return SettingsError, RulesError, ServiceError, DagsterError
 
 
 if __name__ == "__main__":

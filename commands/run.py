@@ -19,6 +19,7 @@ from commands.processes import CHECKOUT, Started
 from commands.report import print_report
 from commands.reports import start_reports
 from commands.setup import install, missing_packages
+from holdfast.marc.validation import rules_by_source
 from holdfast.settings import Settings, load_settings
 from resources.embedded.environment import service_environment
 from resources.embedded.services import stop as stop_services
@@ -54,6 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.drop and not arguments.drop.is_file():
         print(f"{arguments.drop}: no such file; DROP names a file of binary MARC (ISO 2709)", file=sys.stderr)
         return 2
+    rules_by_source(settings)  # a wrong rule ends it here, before anything is started
     started = Started(settings.var)
     before = set(started.names())
     try:

@@ -14,8 +14,13 @@ from holdfast.marc.normalize import normalize
 from holdfast.marc.validation import load_rules, validate
 from holdfast.parquet import write_parquet
 
-# A record of our making: UTF-8, with a letter and its mark apart.
-_FIELDS = (b"001", b"1"), (b"245", b"10\x1faHoldfast, e\xcc\x81te\xcc\x81.")
+# A record of our making: UTF-8, with a letter and its mark apart, dates and codes.
+_FIELDS = (
+    (b"001", b"1"),
+    (b"008", b"260101s2026    xx            000 0 eng d"),
+    (b"041", b"0 \x1faeng"),
+    (b"245", b"10\x1faHoldfast, e\xcc\x81te\xcc\x81."),
+)
 
 
 def compile_kernels() -> None:

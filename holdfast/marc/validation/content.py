@@ -3,100 +3,105 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import polars as pl
 
 from holdfast.marc.validation.findings import Findings
-from holdfast.marc.validation.rows import NONE, TAGS, Ints, Rows
-from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle
+from holdfast.marc.validation.memory import UNKNOWN
+from holdfast.marc.validation.rows import TAGS, Ints, Mask, Rows
+from holdfast.marc.validation.scan import ASKED, BLANK, CONTROL, REPLACEMENT, SHORT, Picked
+from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle, said_of
 from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
 
-# One pass over all values finds those that have something; what it is, is asked of these only. U+0098 and U+009C are MARC's
-# non-sorting marks, U+200C and U+200D its joiners.
-_CONTROL = r"[\x00-\x1f\x7f-\x{97}\x{99}-\x{9b}\x{9d}-\x{9f}]"
-_ODD = rf"^ | $|{_CONTROL}|\x{{fffd}}"
 _MAIN = (100, 110, 111, 130)
 
 
-def check_characters(rows: Rows, findings: Findings) -> None:
-    value = rows.subfields["value"]
-    places = value.str.contains(_ODD).fill_null(False).arg_true().to_numpy().astype(np.int64)
+def check_characters(picked: Picked, findings: Findings) -> None:
+    for code, flag, at in (
+        ("value.control_character", CONTROL, picked.control_at),
+        ("value.replacement_character", REPLACEMENT, picked.replacement_at),
+    ):
+        hit = (picked.flags & flag) != 0
+        findings.at_rows(code, picked.places[hit], position=at[hit])
+    findings.at_rows("value.blank", picked.of(BLANK))
+
+
+def check_values(rows: Rows, picked: Picked, tables: Tables, findings: Findings) -> None:
+    """The checks of each subfield's values, by distinct values; a short value is judged once and remembered."""
+    asked = (picked.flags & ASKED) != 0
+    places, answers = picked.places[asked], picked.answer[asked].astype(np.int64)
     if not len(places):
         return
-    found = value[places]
-    for code, pattern in (("value.control_character", _CONTROL), ("value.replacement_character", "\ufffd")):
-        position = found.str.find(pattern).to_numpy(allow_copy=True)
-        hit = np.flatnonzero(found.str.contains(pattern).to_numpy())
-        if len(hit):
-            # Polars counts bytes, people characters.
-            before = found[hit]
-            at = [
-                len(text.encode()[: int(byte)].decode(errors="ignore"))
-                for text, byte in zip(before, position[hit], strict=True)
-            ]
-            findings.at_rows(code, places[hit], position=at)
-    # Blanks are positions in control fields and in an LCCN.
-    tag = rows.tag[rows.field[places]]
-    text = (
-        (rows.code[places] != NONE)
-        & (tag >= 10)
-        & ~((tag == 10) & np.isin(rows.code[places], [ord("a"), ord("b"), ord("z")]))
-    )
-    blank = (found.str.starts_with(" ") | found.str.ends_with(" ")).to_numpy() & text
-    findings.at_rows("value.blank", places[blank])
+    known = list(tables.remembered)
+    said = {number: known[number] for number in np.unique(answers[answers > 0]).tolist()}
+    new = np.flatnonzero(answers == UNKNOWN)
+    which = tables.check[rows.key(places[new])]
+    answers[new], more = judge_values(tables.bundles, which, places[new], rows)
+    _remember(tables, which, rows.text.words[places[new]], answers[new], more)
+    report_values(places, answers, said | more, findings)
 
 
-def check_values(rows: Rows, tables: Tables, findings: Findings) -> None:
-    """The checks of each subfield's values, by distinct values."""
-    numbers = tables.check[rows.key]
-    places = np.flatnonzero(numbers)
-    if tables.kind != "unimarc" and len(places):
-        # 041 with second indicator 7: codes of another list, which $2 names.
-        field = rows.field[places]
-        other = (rows.shape[field] == 41) & (rows.ind2[field] == ord("7")) & (rows.code[places] != ord("2"))
-        places = places[~other]
-    if not len(places):
+def _remember(tables: Tables, which: Ints, words: Ints, answers: Ints, said: Mapping[int, tuple[Verdict, ...]]) -> None:
+    short = np.flatnonzero(words[:, 0] <= SHORT)
+    if not len(short) or not tables.memory.has_room:
         return
-    judge_values(tables.bundles, numbers[places], places, rows, findings)
+    numbers = {0: 0} | {number: tables.number_of(verdicts) for number, verdicts in said.items()}
+    own = np.array([numbers[each] for each in answers[short].tolist()], dtype=np.int32)
+    texts = np.ascontiguousarray(words[short]).view(np.uint64)
+    tables.memory.learn(which[short], texts, own)
 
 
-def judge_values(bundles: Sequence[Bundle], which: Ints, places: Ints, rows: Rows, findings: Findings) -> None:
-    """Issues of the subfields at `places`, each by the bundle whose number is in `which`. A bundle is asked once a value."""
-    array = rows.values(places).to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
-    texts = array.dictionary.to_pylist()
-    number = array.indices.fill_null(len(texts)).to_numpy(zero_copy_only=False).astype(np.int64)
-    width = len(texts) + 1
-    key = which.astype(np.int64) * width + number
-    seen = np.zeros(len(bundles) * width, dtype=bool)
-    seen[key] = True
-    seen.reshape(-1, width)[:, -1] = False  # nulls
-    wrong: dict[int, tuple[Verdict, ...]] = {}
-    for asked in np.flatnonzero(seen).tolist():
-        kind, value = divmod(asked, width)
-        # What is empty is a finding of its own.
-        if texts[value] and (verdicts := bundles[kind].judge(texts[value])):
-            wrong[asked] = verdicts
-    if not wrong:
+def judge_values(
+    bundles: Sequence[Bundle], which: Ints, places: Ints, rows: Rows
+) -> tuple[Ints, dict[int, tuple[Verdict, ...]]]:
+    """(of each of the subfields at `places` the number of its verdicts, 0 for none; verdicts by these numbers, below 0). Each is
+    judged by the bundle whose number is in `which`, and a bundle is asked once a value."""
+    numbers: dict[tuple[int, str], int] = {}
+    said: dict[int, tuple[Verdict, ...]] = {}
+    answers = []
+    for number, value in zip(which.tolist(), rows.values(places).to_list(), strict=True):
+        key = (number, value)
+        if key not in numbers:
+            # What is empty is a finding of its own.
+            verdicts = bundles[number].judge(value) if value else ()
+            numbers[key] = -2 - len(said) if verdicts else 0
+            if verdicts:
+                said[numbers[key]] = verdicts
+        answers.append(numbers[key])
+    return np.array(answers, dtype=np.int64), said
+
+
+def report_values(places: Ints, answers: Ints, said: Mapping[int, tuple[Verdict, ...]], findings: Findings) -> None:
+    wanted = {
+        number: own
+        for number, verdicts in said.items()
+        if (own := [verdict for verdict in verdicts if verdict.code in findings.wanted])
+    }
+    if not wanted:
         return
-    bad = np.zeros(len(seen), dtype=bool)
-    bad[list(wrong)] = True
-    hit = np.flatnonzero(bad[key])
-    found: dict[str, tuple[list[int], list[Verdict]]] = {}
-    for place, asked in zip(places[hit].tolist(), key[hit].tolist(), strict=True):
-        for verdict in wrong[asked]:
-            of_code = found.setdefault(verdict.code, ([], []))
-            of_code[0].append(place)
-            of_code[1].append(verdict)
-    for code, (at, verdicts_) in found.items():
-        findings.at_rows(
-            code,
-            np.array(at),
-            position=[verdict.position for verdict in verdicts_],
-            detail=[verdict.detail for verdict in verdicts_],
-            rule=[verdict.rule for verdict in verdicts_],
-        )
+    # What is said of a place, in numbers: the codes come in the order in which they are met.
+    first, size = min(wanted), max(wanted) - min(wanted) + 1
+    is_wanted = np.zeros(size + 1, dtype=bool)
+    is_wanted[np.array(list(wanted)) - first] = True
+    inside = (answers >= first) & (answers - first < size)
+    hit = np.flatnonzero(is_wanted[np.where(inside, answers - first, size)])
+    numbers, first_met, which = np.unique(answers[hit], return_index=True, return_inverse=True)
+    by_number = np.argsort(which, kind="stable")
+    begins = np.searchsorted(which[by_number], np.arange(len(numbers) + 1))
+    by_code: dict[str, list[tuple[int, Verdict]]] = {}
+    for number in np.argsort(first_met).tolist():
+        for verdict in wanted[int(numbers[number])]:
+            by_code.setdefault(verdict.code, []).append((number, verdict))
+    for code, pairs in by_code.items():
+        # A value has one verdict of a code, hardly ever more.
+        at, verdict_of = [], []
+        for nth, (number, _) in enumerate(pairs):
+            at.append(by_number[begins[number] : begins[number + 1]])
+            verdict_of.append(np.full(len(at[-1]), nth))
+        place, said_by = np.concatenate(at), np.concatenate(verdict_of)
+        order = np.argsort(place, kind="stable")
+        findings.at_rows(code, places[hit[place[order]]], **said_of([verdict for _, verdict in pairs], said_by[order]))
 
 
 _STANDARD_NUMBERS = (
@@ -126,7 +131,8 @@ def _standard_numbers(rows: Rows, findings: Findings) -> None:
     places = rows.rows_of(24, "a")
     if len(places):
         kind = rows.ind1[rows.field[places]].astype(np.int64) - ord("0")
-        judge_values(_STANDARD_NUMBERS, np.where((kind >= 1) & (kind <= 3), kind, 0), places, rows, findings)
+        which = np.where((kind >= 1) & (kind <= 3), kind, 0)
+        report_values(places, *judge_values(_STANDARD_NUMBERS, which, places, rows), findings)
 
 
 def _main_entry(rows: Rows, findings: Findings) -> None:
@@ -168,7 +174,9 @@ def _nonfiling(rows: Rows, findings: Findings) -> None:
         return
     second = _SECOND[rows.tag[fields]]
     count = np.where(second, rows.ind2[fields], rows.ind1[fields]).astype(np.int64) - ord("0")
+    texts = rows.characters(places, 11)
     some = np.flatnonzero((count >= 1) & (count <= 9))
+    some = some[_may_cut(texts.matrix[some], count[some])]
     titles = rows.values(places[some]).to_list()
     cut = [k for k, title, n in zip(some.tolist(), titles, count[some].tolist(), strict=True) if _cuts(title, n)]
     findings.at_rows(
@@ -178,13 +186,22 @@ def _nonfiling(rows: Rows, findings: Findings) -> None:
         detail="the count of nonfiling characters ends inside a word, or behind the title",
     )
     zero = np.flatnonzero((count == 0) & (rows.tag[fields] == 245))
-    languages = rows.languages
-    begins = [
-        (k, language)
-        for k, title in zip(zero.tolist(), rows.values(places[zero]).to_list(), strict=True)
-        if (language := languages.get(int(rows.of[fields[k]]))) in _ARTICLES
-        and (title or "").lower().startswith(_ARTICLES[language])
-    ]
+    language = rows.language_number[rows.of[fields[zero]]]
+    begins: list[tuple[int, str]] = []
+    for number, (name, articles) in _ARTICLES_BY_NUMBER.items():
+        own = zero[language == number]
+        if not len(own):
+            continue
+        # Letters in upper case are told apart in their sixth bit only; what is picked too many is looked at below.
+        begin = texts.matrix[own, :2].astype(np.int64) | 32
+        own = own[np.isin(begin @ [256, 1], [_begin_of(each) for each in articles])]
+        titles = rows.values(places[own]).to_list()
+        begins += [
+            (k, name)
+            for k, title in zip(own.tolist(), titles, strict=True)
+            if (title or "").lower().startswith(articles)
+        ]
+    begins.sort()
     findings.at_rows(
         "title.nonfiling",
         places[np.array([k for k, _ in begins], dtype=np.int64)],
@@ -193,6 +210,30 @@ def _nonfiling(rows: Rows, findings: Findings) -> None:
             f"the second indicator is 0, and the title begins with an article ({language})" for _, language in begins
         ],
     )
+
+
+_ARTICLES_BY_NUMBER = {int.from_bytes(name.encode()): (name, articles) for name, articles in _ARTICLES.items()}
+
+
+def _begin_of(article: str) -> int:
+    """The first two characters as `Characters` has them, with the sixth bit set."""
+    one, two = (ord(each) if each.isascii() else ord("?") for each in article[:2])
+    return (one | 32) * 256 + (two | 32)
+
+
+# What becomes another character with a combining mark behind it (NFC), and no letter.
+_COMPOSED = np.zeros(256, dtype=bool)
+_COMPOSED[list(b"<=>?")] = True
+_ALNUM = np.zeros(256, dtype=bool)
+_ALNUM[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
+
+
+def _may_cut(matrix: Ints, count: Ints) -> Mask:
+    """False: the characters up to the count are ASCII, the last of them is no letter, and something follows."""
+    places = np.arange(len(count))
+    before = matrix[places, count - 1]
+    strange = (matrix == ord("?")) & (np.arange(matrix.shape[1]) < count[:, None])
+    return np.asarray(_ALNUM[before] | _COMPOSED[before] | strange.any(axis=1) | (matrix[places, count] == 0))
 
 
 def _cuts(title: str | None, count: int) -> bool:
@@ -217,11 +258,18 @@ def _language(rows: Rows, findings: Findings) -> None:
         return
     own, places = rows.first_of(fields, "a")
     of, index = np.unique(rows.of[own], return_index=True)
-    places, languages = places[index], rows.languages
+    places, numbers = places[index], rows.language_number[of]
+    begin = rows.characters(places, 3).matrix
+    # '?' may stand for anything; it is looked at.
+    asked = np.flatnonzero(
+        (numbers >= 0) & ((begin.astype(np.int64) @ [65536, 256, 1] != numbers) | (begin == ord("?")).any(axis=1))
+    )
     differ = [
         (place, (value or "")[:3], language)
-        for place, value, record in zip(places.tolist(), rows.values(places).to_list(), of.tolist(), strict=True)
-        if (language := languages.get(record)) and language not in _NO_LANGUAGE and (value or "")[:3] != language
+        for place, value, record in zip(
+            places[asked].tolist(), rows.values(places[asked]).to_list(), of[asked].tolist(), strict=True
+        )
+        if (language := rows.language(record)) and language not in _NO_LANGUAGE and (value or "")[:3] != language
     ]
     findings.at_rows(
         "language.disagrees",

@@ -5,19 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
+from holdfast.marc.validation.columns import HAS_AT, HAS_COLON, HAS_CONTROL, IS_LONG, find_traits, text
 from holdfast.marc.validation.issues import ISSUES, KINDS
-from holdfast.marc.validation.rows import Ints, Rows
+from holdfast.marc.validation.rows import CHARACTERS, NONE, ODD, ODD_TAG, TAGS, Ints, Rows
 
 SHOWN = 80  # characters of a value
 _PARTS = ("of", "at", "row", "whole", "position", "code", "tag", "found", "detail", "rule")
 _SCHEMA_RULE = "schema"
-_NONE = -1
-Texts = str | Sequence[str | None] | None
+_NONE = _LEADER = -1
+
+
+class Picks(NamedTuple):
+    """Texts that are few, and which of them each issue has."""
+
+    texts: Sequence[str | None]
+    which: Ints
+
+
+Texts = str | Sequence[str | None] | Picks | None
 
 
 class _Words:
@@ -28,16 +38,24 @@ class _Words:
 
     def numbers(self, texts: Texts, count: int) -> Ints:
         if texts is None or isinstance(texts, str):
-            return np.full(count, self._number(texts), dtype=np.int32)
-        return np.array([self._number(text) for text in texts], dtype=np.int32)
+            return np.full(count, self.number(texts), dtype=np.int32)
+        if isinstance(texts, Picks):
+            return self.numbers(texts.texts, 0)[texts.which]
+        return np.array([self.number(text) for text in texts], dtype=np.int32)
 
-    def _number(self, text: str | None) -> int:
+    def number(self, text: str | None) -> int:
         return self._numbers.setdefault(text, len(self._numbers))
 
-    def column(self, numbers: Ints, meaning: Mapping[str, str] | None = None) -> pl.Series:
-        """The texts of these numbers, or what they mean."""
-        texts = [text if meaning is None or text is None else meaning.get(text) for text in self._numbers]
-        return pl.Series(texts, dtype=pl.String)[numbers]
+    def texts(self) -> list[str | None]:
+        return list(self._numbers)
+
+    def meant(self, numbers: Ints, meaning: Mapping[str, str]) -> Ints:
+        """Numbers of what the texts with these numbers mean."""
+        table = np.zeros(len(self._numbers), dtype=np.int32)
+        texts = self.texts()
+        for number in np.unique(numbers).tolist():
+            table[number] = self.number(meaning.get(texts[number] or ""))
+        return table[numbers]
 
 
 @dataclass
@@ -72,11 +90,13 @@ class Findings:
         if len(fields) and code in self.wanted:
             self._add(code, self.rows.of[fields], fields, self.rows.first[fields], True, **more)
 
-    def at_records(self, code: str, records: Ints, *, tag: str, **more: Any) -> None:
-        """Issues of records, by their places: of the leader, or of what is missing."""
+    def at_records(self, code: str, records: Ints, *, tag: str, leader: bool = False, **more: Any) -> None:
+        """Issues of records, by their places: of the leader (with `leader` it is shown), or of what is missing."""
         if len(records) and code in self.wanted:
             none = np.full(len(records), _NONE, dtype=np.int64)
             self._add(code, records, none, none, True, tag=tag, **more)
+            if leader:
+                self._parts["found"][-1] = np.full(len(records), _LEADER, dtype=np.int32)
 
     def _add(
         self,
@@ -112,57 +132,103 @@ class Findings:
         """All that was found, in the shape of ISSUES."""
         if not self._parts["of"]:
             return pl.DataFrame(schema=ISSUES)
-        rows = self.rows
+        rows, words = self.rows, self._words
         parts = {name: np.concatenate(arrays) for name, arrays in self._parts.items()}
         # By record and field, and then in the order of the checks.
         order = np.argsort(parts["of"] * (len(rows.tag) + 1) + parts["at"] + 1, kind="stable")
         parts = {name: array[order] for name, array in parts.items()}
-        at = parts["at"]
-        occurrence = np.zeros(len(at), dtype=np.uint16)
-        occurrence[at >= 0] = rows.occurrence(at[at >= 0])
-        row = pl.Series(parts["row"]).set(pl.Series(parts["row"] < 0), None)
-        own = rows.subfields.select(pl.col("tag", "field", "code", "value").gather(row))
-        found = pl.DataFrame(
+        at, row, code, there = parts["at"], parts["row"], parts["code"], parts["at"] >= 0
+        rule, message = parts["rule"], parts["detail"]
+        tag = np.where(parts["tag"] > 0, parts["tag"], self._tags(at, row))
+        subfield = self._subfields(row, parts["whole"])
+        rule = np.where(rule > 0, rule, words.meant(code, {each: kind.rule for each, kind in KINDS.items()}))
+        message = np.where(message > 0, message, words.meant(code, {each: kind.what for each, kind in KINDS.items()}))
+        hints = {each: kind.hint for each, kind in KINDS.items()} | dict(self.hints)
+        numbers = {
+            "code": code,
+            "severity": words.meant(code, self.wanted),
+            "tag": tag,
+            "subfield": subfield,
+            "rule": self._places_in_schema(rule, tag, subfield),
+            "message": message,
+            "hint": words.meant(code, hints),
+        }
+        texts = pl.Series(words.texts(), dtype=pl.String)
+        found = np.zeros(len(at), dtype=np.uint16)
+        found[there] = rows.occurrence(at[there])
+        frame = pl.DataFrame(
             {
                 "record": rows.records["record"][parts["of"]],
-                "occurrence": occurrence,
+                "field": rows.subfields["field"].to_numpy()[row]
+                if len(rows.tag)
+                else np.zeros(len(at), dtype=np.uint16),
+                "occurrence": found,
                 "position": parts["position"],
-                "whole": parts["whole"],
-                "there": at >= 0,
-                **{name: self._words.column(parts[name]) for name in ("code", "tag", "found", "detail", "rule")},
-                **{name: self._words.column(parts["code"], meaning) for name, meaning in self._meanings().items()},
-                **{f"own_{each.name}": each for each in own},
+                "value": excerpts(self._values(parts["of"], row, parts["found"], texts)),
+                "there": there,
+                **{name: texts[own] for name, own in numbers.items()},
             }
         )
-        frame = found.select(
-            "record",
-            "code",
-            "severity",
-            pl.coalesce("tag", "own_tag").alias("tag"),
-            pl.col("own_field").alias("field"),
-            pl.when("there").then("occurrence").alias("occurrence"),
-            pl.when(~pl.col("whole")).then("own_code").alias("subfield"),
-            pl.when(pl.col("position") >= 0).then("position").alias("position"),
-            pl.coalesce("found", "own_value").alias("value"),
-            pl.coalesce("rule", "own_rule").alias("rule"),
-            pl.coalesce("detail", "what").alias("message"),
-            "hint",
+        known, position = pl.col("there"), pl.col("position")
+        frame = frame.with_columns(
+            pl.when(known).then("field").alias("field"),
+            pl.when(known).then("occurrence").alias("occurrence"),
+            pl.when(position >= 0).then(position).cast(pl.UInt32).alias("position"),
         )
-        return excerpts(frame.with_columns(self._place_in_schema().alias("rule"))).cast(ISSUES)
+        return frame.select(ISSUES.names()).cast(ISSUES)
 
-    def _meanings(self) -> dict[str, Mapping[str, str]]:
-        return {
-            "severity": self.wanted,
-            "own_rule": {code: kind.rule for code, kind in KINDS.items()},
-            "what": {code: kind.what for code, kind in KINDS.items()},
-            "hint": {code: kind.hint for code, kind in KINDS.items()} | dict(self.hints),
-        }
+    def _tags(self, at: Ints, row: Ints) -> Ints:
+        """Numbers of the fields' own tags."""
+        table = np.zeros(TAGS, dtype=np.int32)
+        own = np.where(at >= 0, self.rows.tag[at] if len(self.rows.tag) else 0, 0)
+        for tag in np.unique(own).tolist():
+            table[tag] = self._words.number(f"{tag:03}")
+        numbers = table[own]
+        odd = np.flatnonzero((own == ODD_TAG) & (at >= 0))
+        numbers[odd] = self._words.numbers(self.rows.subfields["tag"][row[odd]].to_list(), len(odd))
+        return numbers
 
-    def _place_in_schema(self) -> pl.Expr:
-        place = pl.concat_str(
-            pl.lit(f"{self.schema}: "), pl.col("tag"), pl.concat_str(pl.lit("$"), "subfield").fill_null("")
-        )
-        return pl.when(pl.col("rule") == _SCHEMA_RULE).then(place).otherwise(pl.col("rule"))
+    def _subfields(self, row: Ints, whole: Ints) -> Ints:
+        """Numbers of the codes, 0 where an issue is of the whole."""
+        table = np.zeros(CHARACTERS, dtype=np.int32)
+        own = np.where(whole, NONE, self.rows.code[row] if len(self.rows.code) else NONE)
+        for code in np.unique(own).tolist():
+            table[code] = self._words.number(chr(code)) if code != NONE else 0
+        numbers = table[own]
+        odd = np.flatnonzero(own == ODD)
+        numbers[odd] = self._words.numbers(self.rows.subfields["code"][row[odd]].to_list(), len(odd))
+        return numbers
+
+    def _places_in_schema(self, rule: Ints, tag: Ints, subfield: Ints) -> Ints:
+        """The numbers of rules, with the schema's name and the place in it for 'schema'."""
+        words = self._words
+        asked = np.flatnonzero(rule == words.number(_SCHEMA_RULE))
+        keys, which = np.unique(tag[asked].astype(np.int64) << 32 | subfield[asked], return_inverse=True)
+        texts = words.texts()
+        names = []
+        for key in keys.tolist():
+            code = texts[key & 0xFFFFFFFF]
+            names.append(f"{self.schema}: {texts[key >> 32]}{'' if code is None else '$' + code}")
+        rule = rule.copy()
+        rule[asked] = words.numbers(Picks(names, which), len(asked))
+        return rule
+
+    def _values(self, of: Ints, row: Ints, found: Ints, texts: pl.Series) -> pl.Series:
+        """What is shown: `found` where there is something, else the value of the row, null where there is none."""
+        place = pl.Series(row).set(pl.Series(row < 0), None)
+        own = self.rows.subfields["value"].gather(place)
+        leaders = np.flatnonzero(found == _LEADER)
+        own = replaced(own, leaders, self.rows.records["leader"][of[leaders]])
+        return replaced(own, np.flatnonzero(found > 0), texts[found[found > 0]])
+
+
+def replaced(column: pl.Series, places: Ints, new: pl.Series) -> pl.Series:
+    """A column with other values at these places."""
+    if not len(places):
+        return column
+    index = np.arange(len(column))
+    index[places] = np.arange(len(column), len(column) + len(places))
+    return pl.concat([column, new.alias(column.name)], rechunk=True)[index]
 
 
 _MASKED = r"pii:[0-9a-f]{64}"
@@ -170,15 +236,25 @@ _LOGIN = r"//[^/@\s]+@"
 _PICTURES = {chr(n): chr(0x2400 + n) for n in range(0x20)} | {"\x7f": "␡"}
 
 
-def excerpts(frame: pl.DataFrame) -> pl.DataFrame:
-    """`frame` with the first characters of each `value` as they may be shown: masked values and logins of addresses are left out,
-    control characters are their pictures."""
-    value = pl.col("value")
-    # One step after the other: within one, Polars would do each replacement once a branch.
-    frame = frame.with_columns(value.str.replace_all(_MASKED, "pii:…").str.replace_all(_LOGIN, "//…@"))
-    cut = pl.concat_str(value.str.slice(0, SHOWN - 1), pl.lit("…"))
-    frame = frame.with_columns(pl.when(value.str.len_chars() > SHOWN).then(cut).otherwise(value).alias("value"))
-    return frame.with_columns(value.str.replace_many(list(_PICTURES), list(_PICTURES.values())))
+_MASKED_BYTES = 68  # no masked value is shorter
+
+
+def excerpts(values: pl.Series) -> pl.Series:
+    """The first characters of each value as they may be shown: masked values and logins of addresses are left out, control
+    characters are their pictures."""
+    traits = np.empty(len(values), dtype=np.uint8)
+    find_traits(*text(values), SHOWN, traits)
+    # Each step on those few only that it may change; a masked value has a colon, and what is left of it is short.
+    colon = np.flatnonzero(traits & HAS_COLON)
+    colon = colon[values[colon].str.len_bytes().to_numpy() >= _MASKED_BYTES]
+    values = replaced(values, colon, values[colon].str.replace_all(_MASKED, "pii:…"))
+    at = np.flatnonzero(traits & HAS_AT)
+    values = replaced(values, at, values[at].str.replace_all(_LOGIN, "//…@"))
+    long = np.flatnonzero(traits & IS_LONG)
+    long = long[values[long].str.len_chars().to_numpy() > SHOWN]
+    values = replaced(values, long, values[long].str.slice(0, SHOWN - 1) + "…")
+    control = np.flatnonzero(traits & HAS_CONTROL)
+    return replaced(values, control, values[control].str.replace_many(list(_PICTURES), list(_PICTURES.values())))
 
 
 def is_masked(value: str) -> bool:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from holdfast.marc.kernel import compiled
 from holdfast.marc.validation.avram import Position
+from holdfast.marc.validation.columns import Characters
 from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.rows import Ints, Rows
-from holdfast.marc.validation.tables import FINE, OBSOLETE, UNDEFINED, Tables, Verdict
+from holdfast.marc.validation.tables import FINE, OBSOLETE, UNDEFINED, Tables, Verdict, said_of
 from holdfast.marc.validation.values import COUNTRIES, LANGUAGES, position_verdict
 
 _BYTES = 256
@@ -34,46 +38,134 @@ CATEGORIES: Mapping[str, tuple[str, tuple[int, ...]]] = {
 LENGTHS = {"bibliographic": 40, "authority": 40, "holdings": 32}
 
 
-def _matrix(texts: list[str], length: int) -> Ints:
-    raw = "".join(texts).encode("ascii", "replace")
-    return np.frombuffer(raw, dtype=np.uint8).reshape(len(texts), length)
+class _Program(NamedTuple):
+    """Positions for `_wrong`: where each begins and ends, and its standings by character, 255 for 'ask'."""
+
+    starts: Ints
+    ends: Ints
+    standings: Ints
 
 
-@lru_cache(maxsize=4096)
-def _standings(position: Position) -> Ints | None:
-    """By character: its standing, for positions whose codes are single characters."""
-    standings = position.by_character
-    return None if standings is None else np.array([_STANDINGS[each] for each in standings], dtype=np.uint8)
+_ASK = 255
+
+
+@lru_cache(maxsize=1024)
+def _program(positions: tuple[Position, ...]) -> _Program:
+    tables = []
+    for each in positions:
+        known = each.by_character
+        ask = np.full(_BYTES, _ASK, dtype=np.uint8)
+        if each.codes is None and not each.codelist and each.pattern is None:
+            ask[:] = FINE
+        elif known is not None:
+            ask[:] = [_STANDINGS[standing] for standing in known]
+        tables.append(ask)
+    return _Program(
+        np.array([each.start for each in positions], dtype=np.int64),
+        np.array([each.end for each in positions], dtype=np.int64),
+        np.array(tables, dtype=np.uint8).reshape(len(tables), _BYTES),
+    )
+
+
+@compiled
+def _wrong(starts: Any, ends: Any, standings: Any, matrix: Any, rows: Any, length: int, which: Any, where: Any) -> int:
+    """Fill `which` position of `where` in `rows` is not fine; how many there are."""
+    found = 0
+    for position in range(len(starts)):
+        if ends[position] >= length:
+            continue
+        for k in range(len(rows)):
+            for at in range(starts[position], ends[position] + 1):
+                if standings[position, matrix[rows[k], at]] != 0:
+                    which[found], where[found] = position, k
+                    found += 1
+                    break
+    return found
+
+
+@dataclass(frozen=True)
+class _Texts:
+    """Values of a fixed field, or leaders.
+
+    Attributes:
+        of: what `text` asks for the text in full. characters: all of them. rows: which of them.
+    """
+
+    of: Callable[[int], str | None]
+    characters: Characters
+    rows: Ints
+
+    def with_length(self, *lengths: int) -> _Texts:
+        own = self.characters.lengths[self.rows]
+        fine = own == lengths[0]
+        for length in lengths[1:]:
+            fine |= own == length
+        return self.only(fine)
+
+    def only(self, chosen: Ints) -> _Texts:
+        return replace(self, rows=self.rows[chosen])
+
+    @property
+    def matrix(self) -> Ints:
+        return self.characters.matrix[self.rows]
+
+    def part(self, place: int, part: slice) -> str:
+        """Characters of the text at this place in `rows`."""
+        row = int(self.rows[place])
+        if self.characters.plain[row]:
+            return self.characters.matrix[row, part].tobytes().decode("ascii")
+        return (self.of(row) or "")[part]
+
+    def distinct(self, part: slice) -> tuple[Ints, list[str]]:
+        """(which of the parts each has, these characters of all, in the order in which they are met)"""
+        width = part.stop - part.start
+        if width <= 8 and self.characters.plain[self.rows].all():
+            letters = np.zeros((len(self.rows), 8), dtype=np.uint8)
+            letters[:, :width] = self.characters.matrix[self.rows, part]
+            _, first, which = np.unique(letters.view(np.uint64).ravel(), return_index=True, return_inverse=True)
+            order = np.argsort(first)
+            ranks = np.empty(len(order), dtype=np.int64)
+            ranks[order] = np.arange(len(order))
+            return ranks[which], self.only(first[order]).parts(part)
+        numbers: dict[str, int] = {}
+        return np.array([numbers.setdefault(each, len(numbers)) for each in self.parts(part)]), list(numbers)
+
+    def parts(self, part: slice) -> list[str]:
+        """These characters of each."""
+        if self.characters.plain[self.rows].all():
+            width = part.stop - part.start
+            joined = self.characters.matrix[self.rows, part].tobytes().decode("ascii")
+            return [joined[at : at + width] for at in range(0, len(joined), width)]
+        return [self.part(place, part) for place in range(len(self.rows))]
 
 
 def _positions(
-    positions: Iterable[Position],
+    positions: tuple[Position, ...],
     tables: Tables,
-    texts: list[str],
-    matrix: Ints,
-    report: Callable[[str, Ints, list[Verdict]], None],
+    texts: _Texts,
+    length: int,
+    report: Callable[[str, Ints, dict[str, Any]], None],
 ) -> None:
-    """Calls `report(code, places, verdicts)` with what the schema does not allow in the values of one length."""
-    for each in positions:
-        if each.end >= matrix.shape[1] or (each.codes is None and not each.codelist and each.pattern is None):
+    """Calls `report(code, places, what to say)` with what the schema does not allow in the values, which have this length."""
+    if not positions or not len(texts.rows):
+        return
+    which = np.empty(len(positions) * len(texts.rows), dtype=np.int32)
+    where = np.empty(len(which), dtype=np.int64)
+    found = _wrong(*_program(positions), texts.characters.matrix, texts.rows, length, which, where)
+    which, where = which[:found], where[:found]
+    bounds = np.searchsorted(which, np.arange(len(positions) + 1))
+    for each, begin, end in zip(positions, bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+        if begin == end:
             continue
-        standings = _standings(each)
-        wrong = (
-            np.arange(len(texts))
-            if standings is None
-            else np.flatnonzero(standings[matrix[:, each.start : each.end + 1]].any(axis=1))
-        )
-        verdicts: dict[str, Verdict | None] = {}
-        hits: dict[str, list[tuple[int, Verdict]]] = {}
-        for place in wrong.tolist():
-            part = texts[place][each.start : each.end + 1]
-            if part not in verdicts:
-                verdicts[part] = _verdict(each, part, tables)
-            verdict = verdicts[part]
-            if verdict is not None:
-                hits.setdefault(verdict.code, []).append((place, verdict))
-        for code, found in hits.items():
-            report(code, np.array([place for place, _ in found]), [verdict for _, verdict in found])
+        wrong = where[begin:end]
+        own, parts = texts.only(wrong).distinct(slice(each.start, each.end + 1))
+        verdicts = [_verdict(each, part, tables) for part in parts]
+        # The codes come in the order in which they are met.
+        for code in dict.fromkeys(verdict.code for verdict in verdicts if verdict is not None):
+            chosen = np.array([verdict is not None and verdict.code == code for verdict in verdicts])
+            kept = [verdict for verdict in verdicts if verdict is not None and verdict.code == code]
+            hit = np.flatnonzero(chosen[own])
+            report(code, wrong[hit], said_of(kept, (np.cumsum(chosen) - 1)[own[hit]]))
 
 
 def _verdict(position: Position, part: str, tables: Tables) -> Verdict | None:
@@ -100,26 +192,19 @@ def check_fixed(
 
 def _leader(rows: Rows, tables: Tables, findings: Findings) -> None:
     definition = tables.schema.fields.get("LDR")
-    leaders = rows.records["leader"].to_list()
-    if definition is None or not leaders:
+    leaders = rows.records["leader"]
+    if definition is None or not len(leaders):
         return
-    short = [place for place, leader in enumerate(leaders) if len(leader) != 24]
-    findings.at_records(
-        "fixed.length", np.array(short, dtype=np.int64), tag="LDR", detail="the leader has 24 characters"
-    )
-    places = np.array([place for place, leader in enumerate(leaders) if len(leader) == 24], dtype=np.int64)
-    texts = [leaders[place] for place in places]
-    if not texts:
-        return
+    all_of_them = np.arange(len(leaders))
+    texts = _Texts(leaders.__getitem__, rows.leaders, all_of_them)
+    fine = texts.with_length(24)
+    short = np.flatnonzero(texts.characters.lengths != 24)
+    findings.at_records("fixed.length", short, tag="LDR", detail="the leader has 24 characters")
 
-    def report(code: str, found: Ints, verdicts: list[Verdict]) -> None:
-        at = places[found]
-        findings.at_records(
-            code, at, tag="LDR", position=[v.position for v in verdicts], detail=[v.detail for v in verdicts],
-            found=[leaders[place] for place in at.tolist()], rule="schema",
-        )  # fmt: skip
+    def report(code: str, found: Ints, said: dict[str, Any]) -> None:
+        findings.at_records(code, fine.rows[found], leader=True, **said | {"tag": "LDR", "rule": "schema"})
 
-    _positions(definition.positions, tables, texts, _matrix(texts, 24), report)
+    _positions(definition.positions, tables, fine, 24, report)
 
 
 @lru_cache(maxsize=65536)
@@ -131,52 +216,63 @@ def _is_time(value: str) -> bool:
     return len(value) == 16 and value.isascii()
 
 
+@compiled
+def _doubtful_times(matrix: Any, lengths: Any, doubtful: Any) -> None:
+    """All that are not yyyymmddhhmmss.f with a day that every month has."""
+    for k in range(len(lengths)):
+        fine = lengths[k] == 16 and matrix[k, 14] == 0x2E
+        for at in range(16):
+            fine = fine and (at == 14 or 48 <= matrix[k, at] <= 57)
+        if fine:
+            month = (np.int64(matrix[k, 4]) - 48) * 10 + matrix[k, 5] - 48
+            day = (np.int64(matrix[k, 6]) - 48) * 10 + matrix[k, 7] - 48
+            hour = (np.int64(matrix[k, 8]) - 48) * 10 + matrix[k, 9] - 48
+            fine = 1 <= month <= 12 and 1 <= day <= 28 and hour < 24 and matrix[k, 10] < 54 and matrix[k, 12] < 54
+            # There is no year 0.
+            fine = fine and not (matrix[k, 0] == matrix[k, 1] == matrix[k, 2] == matrix[k, 3] == 48)
+        doubtful[k] = not fine
+
+
 def _005(rows: Rows, findings: Findings) -> None:
     places = rows.rows_of(5)
-    values = rows.values(places)
+    texts = rows.characters(places, 16)
     # The form is looked at first: hardly any 005 is wrong, and all are different.
-    fine = values.str.contains(r"^\d{4}(0[1-9]|1[0-2])(0[1-9]|1\d|2[0-8])([01]\d|2[0-3])[0-5]\d[0-5]\d\.\d$").fill_null(
-        False
-    )
-    doubtful = np.flatnonzero(~fine.to_numpy())
-    wrong = [k for k in doubtful.tolist() if not _is_time(values[k] or "")]
+    doubtful = np.empty(len(places), dtype=np.bool_)
+    _doubtful_times(texts.matrix, texts.lengths, doubtful)
+    asked = np.flatnonzero(doubtful)
+    wrong = [
+        k for k, value in zip(asked.tolist(), rows.values(places[asked]), strict=True) if not _is_time(value or "")
+    ]
     if wrong:
         findings.at_rows("date.last_change", places[wrong], whole=True)
-
-
-def _of_length(rows: Rows, places: Ints, lengths: tuple[int, ...]) -> tuple[Ints, list[str]]:
-    """(places whose value has one of these lengths in characters, these values)"""
-    texts = rows.values(places).to_list()
-    fine = [k for k, text in enumerate(texts) if text is not None and len(text) in lengths]
-    return (places, texts) if len(fine) == len(texts) else (places[fine], [texts[k] for k in fine])
 
 
 def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[str], countries: frozenset[str]) -> None:
     definition = tables.schema.fields.get("008")
     length = LENGTHS.get(tables.kind)
-    places = rows.rows_of(8)
+    places, all_texts = rows.fixed_008
     if definition is None or length is None or not len(places):
         return
-    fine, texts = _of_length(rows, places, (length,))
+    texts = _Texts(lambda k: rows.values(places[k : k + 1])[0], all_texts, np.arange(len(places))).with_length(length)
     findings.at_rows(
-        "fixed.length", np.setdiff1d(places, fine), whole=True, detail=f"008 has {length} characters in these records"
+        "fixed.length",
+        places[all_texts.lengths != length],
+        whole=True,
+        detail=f"008 has {length} characters in these records",
     )
-    if not texts:
+    if not len(texts.rows):
         return
-    matrix = _matrix(texts, length)
-    _report_positions(rows, tables, findings, definition.positions, fine, texts, matrix)
+    fine, matrix = places[texts.rows], texts.matrix
+    _report_positions(tables, findings, definition.positions, places, texts, length)
     for name in COMMON_TYPES:
         if name in definition.types:
-            _report_positions(rows, tables, findings, definition.types[name], fine, texts, matrix)
-    leaders = rows.records["leader"]
-    of = rows.of[rows.field[fine]]
-    kinds = [leader[6:8] for leader in leaders[of].to_list()]
-    configurations = {kind: _configuration(kind) for kind in set(kinds)}
-    names = [configurations[kind] for kind in kinds]
-    for name in sorted(set(names) & set(definition.types)):
-        chosen = np.array([k for k, each in enumerate(names) if each == name])
-        of_type = [texts[k] for k in chosen.tolist()]
-        _report_positions(rows, tables, findings, definition.types[name], fine[chosen], of_type, matrix[chosen])
+            _report_positions(tables, findings, definition.types[name], places, texts, length)
+    # A kind of record is two characters of the leader.
+    kinds = rows.leaders.matrix[rows.of[rows.field[fine]], 6:8].astype(np.int64) @ [_BYTES, 1]
+    names = {kind: _configuration(_kind(kind)) for kind in np.unique(kinds).tolist()}
+    for name in sorted(set(names.values()) & set(definition.types)):
+        chosen = np.isin(kinds, [kind for kind, own in names.items() if own == name])
+        _report_positions(tables, findings, definition.types[name], places, texts.only(chosen), length)
     _entered(fine, matrix, findings)
     if tables.kind == "bibliographic":
         _published(fine, texts, findings)
@@ -186,6 +282,10 @@ def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[st
         _listed(fine, texts, findings, slice(22, 25), "code.language", languages | {"   "}, LANGUAGES)
 
 
+def _kind(number: int) -> str:
+    return "".join(chr(each) for each in divmod(number, _BYTES) if each)
+
+
 def _configuration(kind: str) -> str:
     """Of 008, by leader/06-07; '' where there is none."""
     serial = kind in ("ab", "ai", "as")
@@ -193,20 +293,15 @@ def _configuration(kind: str) -> str:
 
 
 def _report_positions(
-    rows: Rows,
-    tables: Tables,
-    findings: Findings,
-    positions: tuple[Position, ...],
-    places: Ints,
-    texts: list[str],
-    matrix: Ints,
+    tables: Tables, findings: Findings, positions: tuple[Position, ...], places: Ints, texts: _Texts, length: int
 ) -> None:
-    def report(code: str, found: Ints, verdicts: list[Verdict]) -> None:
-        findings.at_rows(
-            code, places[found], whole=True, position=[v.position for v in verdicts], detail=[v.detail for v in verdicts], rule="schema"
-        )  # fmt: skip
+    """places: of all the texts that `texts` are some of."""
+    own = places[texts.rows]
 
-    _positions(positions, tables, texts, matrix, report)
+    def report(code: str, found: Ints, said: dict[str, Any]) -> None:
+        findings.at_rows(code, own[found], whole=True, **said | {"rule": "schema"})
+
+    _positions(positions, tables, texts, length, report)
 
 
 def _entered(places: Ints, matrix: Ints, findings: Findings) -> None:
@@ -251,27 +346,70 @@ def _date_fault(text: str) -> str:
     return ""
 
 
-def _published(places: Ints, texts: list[str], findings: Findings) -> None:
-    dates = [text[6:15] for text in texts]
+@compiled
+def _doubtful_dates(matrix: Any, doubtful: Any) -> None:
+    """All that are not one date of four digits, or two such in order where the type asks for it."""
+    for k in range(len(doubtful)):
+        kind = matrix[k, 6]
+        one: Any = np.int64(0)
+        two: Any = np.int64(0)
+        blanks = 0
+        for at in range(4):
+            first, second = np.int64(matrix[k, 7 + at]) - 48, np.int64(matrix[k, 11 + at]) - 48
+            if not 0 <= first <= 9:
+                one = -10_000
+            if not 0 <= second <= 9:
+                two = -10_000
+            blanks += matrix[k, 11 + at] == 0x20
+            one, two = one * 10 + first if one >= 0 else one, two * 10 + second if two >= 0 else two
+        if kind == 0x73:  # s
+            fine = one >= 0 and blanks == 4
+        elif kind == 0x63:  # c
+            fine = one >= 0 and two == 9999
+        else:
+            fine = (kind == 0x6D or kind == 0x64) and one >= 0 and two >= one  # m d
+        doubtful[k] = not fine
+
+
+def _published(places: Ints, texts: _Texts, findings: Findings) -> None:
+    doubtful = np.empty(len(places), dtype=np.bool_)
+    _doubtful_dates(texts.matrix, doubtful)
+    asked = np.flatnonzero(doubtful)
+    dates = texts.only(asked).parts(slice(6, 15))
     wrong = {date: fault for date in set(dates) if (fault := _date_fault(date))}
-    faults = [(place, wrong[date]) for place, date in enumerate(dates) if date in wrong] if wrong else []
+    faults = [(place, wrong[date]) for place, date in zip(asked.tolist(), dates, strict=True) if date in wrong]
     if faults:
         at = places[[place for place, _ in faults]]
         findings.at_rows("date.publication", at, whole=True, position=6, detail=[fault for _, fault in faults])
 
 
 def _listed(
-    places: Ints, texts: list[str], findings: Findings, part: slice, code: str, codes: frozenset[str], source: str
+    places: Ints, texts: _Texts, findings: Findings, part: slice, code: str, codes: frozenset[str], source: str
 ) -> None:
     if not codes:
         return
-    found = [text[part] for text in texts]
-    wrong = {each for each in set(found) if each not in codes and each.rstrip() not in codes and each != "|||"}
-    at = [place for place, each in enumerate(found) if each in wrong] if wrong else []
+    # Three characters as a number: each is asked for once.
+    numbers = texts.matrix[:, part].astype(np.int64) @ [_BYTES**2, _BYTES, 1]
+    doubtful = [
+        number
+        for number in np.unique(numbers).tolist()
+        if (each := number.to_bytes(3).decode("ascii")) not in codes and each.rstrip() not in codes and each != "|||"
+    ]
+    plain = texts.characters.plain[texts.rows]
+    if not doubtful and plain.all():
+        return
+    asked = np.flatnonzero(np.isin(numbers, doubtful) | ~plain)
+    found = texts.only(asked).parts(part)
+    at = [
+        (place, each)
+        for place, each in zip(asked.tolist(), found, strict=True)
+        if each not in codes and each.rstrip() not in codes and each != "|||"
+    ]
     if at:
         name = f"008/{part.start:02}-{part.stop - 1:02}"
         findings.at_rows(
-            code, places[at], whole=True, position=part.start, detail=[f"{name} is {found[k]!r}" for k in at], rule=source
+            code, places[[place for place, _ in at]], whole=True, position=part.start,
+            detail=[f"{name} is {each!r}" for _, each in at], rule=source,
         )  # fmt: skip
 
 
@@ -281,21 +419,26 @@ def _coded(rows: Rows, tables: Tables, findings: Findings, tag: int) -> None:
     places = rows.rows_of(tag)
     if definition is None or not len(places) or not (definition.types or definition.positions):
         return
-    heads = [(value or "")[:1] for value in rows.values(places).to_list()]
-    for head in sorted(set(heads)):
-        chosen = places[[k for k, each in enumerate(heads) if each == head]]
+    texts = _Texts(lambda k: rows.values(places[k : k + 1])[0], rows.characters(places, 23), np.arange(len(places)))
+    # An empty or missing value has the head -1.
+    first = np.where(texts.characters.lengths > 0, texts.characters.matrix[:, 0].astype(np.int64), -1)
+    for k in np.flatnonzero(~texts.characters.plain).tolist():
+        first[k] = ord((texts.of(k) or "")[0])
+    for number in np.unique(first).tolist():
+        head = chr(number) if number >= 0 else ""
+        chosen = texts.only(first == number)
         name, lengths = (CONFIGURATIONS.get(head, ""), (18,)) if tag == 6 else CATEGORIES.get(head, ("", ()))
         if not name:
-            findings.at_rows("fixed.category", chosen, whole=True, position=0, detail=f"{tag:03}/00 is {head!r}")
+            findings.at_rows(
+                "fixed.category", places[chosen.rows], whole=True, position=0, detail=f"{tag:03}/00 is {head!r}"
+            )
             continue
         positions = definition.types.get(name, ())
         for length in lengths:
-            fine, texts = _of_length(rows, chosen, (length,))
-            if texts:
-                _report_positions(rows, tables, findings, positions, fine, texts, _matrix(texts, length))
-        right, _ = _of_length(rows, chosen, lengths)
+            _report_positions(tables, findings, positions, places, chosen.with_length(length), length)
         expected = " or ".join(map(str, lengths))
+        wrong = ~np.isin(chosen.characters.lengths[chosen.rows], lengths)
         findings.at_rows(
-            "fixed.length", np.setdiff1d(chosen, right), whole=True,
+            "fixed.length", places[chosen.rows[wrong]], whole=True,
             detail=f"{tag:03} of category {head} ({name}) has {expected} characters",
         )  # fmt: skip

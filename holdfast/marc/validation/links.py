@@ -6,12 +6,14 @@ Source: MARC 21, Appendix A (Control Subfields), 880, and MARC 21 Holdings, 853-
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import polars as pl
 
+from holdfast.marc.kernel import compiled
+from holdfast.marc.validation.columns import is_there
 from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.rows import NONE, ODD_TAG, Ints, Rows
 
@@ -37,13 +39,101 @@ class Links:
         fields, first = rows.one_each(np.flatnonzero(rows.code == ord("6")))
         self.rows: Ints = first
         self.fields: Ints = fields
-        array = rows.values(self.rows).to_arrow(compat_level=pl.CompatLevel.newest()).dictionary_encode()
-        read = [_parse(text) for text in array.dictionary.to_pylist()] + [_parse("")]
-        number = array.indices.fill_null(len(read) - 1).to_numpy(zero_copy_only=False)
-        table = np.array(read, dtype=np.int64)
-        self.tag: Ints = table[number, 0]
-        self.number: Ints = table[number, 1]
-        self.scripts: Ints = np.flatnonzero(table[number, 2])
+        read = np.empty((len(first), 3), dtype=np.int64)
+        _parse_plain(*rows.text, self.rows, read)
+        asked = np.flatnonzero(read[:, 2] == _ASK)
+        if len(asked):
+            read[asked] = [_parse(text or "") for text in rows.values(self.rows[asked]).to_list()]
+        self.tag: Ints = read[:, 0].copy()
+        self.number: Ints = read[:, 1].copy()
+        self.scripts: Ints = np.flatnonzero(read[:, 2])
+
+
+_ASK = 2
+
+
+@compiled
+def _parse_plain(
+    words: Any, inline: Any, data: Any, starts: Any, valid: Any, offset: int, rows: Any, read: Any
+) -> None:
+    """`_parse` of those that are three digits, a hyphen, two or three digits and a script code or nothing; _ASK for others."""
+    for k in range(len(rows)):
+        row = rows[k]
+        read[k, 2] = _ASK
+        size = np.int64(words[row, 0])
+        if not is_there(valid, offset, row) or size < 6 or size > 12:
+            continue
+        at, end = row * 16 + 4, row * 16 + 4 + size
+        fine = inline[at + 3] == 0x2D
+        for place in range(6):
+            fine = fine and (place == 3 or 48 <= inline[at + place] <= 57)
+        for place in range(at + 6, end):
+            fine = fine and 0x20 <= inline[place] < 0x80
+        if not fine:
+            continue
+        tag, number = np.int64(0), np.int64(0)
+        for place in range(3):
+            tag = tag * 10 + np.int64(inline[at + place]) - 48
+        behind = at + 4
+        while behind < end and behind < at + 7 and 48 <= inline[behind] <= 57:
+            number = number * 10 + np.int64(inline[behind]) - 48
+            behind += 1
+        if behind == end:
+            read[k, 0], read[k, 1], read[k, 2] = tag, number, 0
+            continue
+        if inline[behind] != 0x2F:
+            continue
+        script = behind + 1
+        behind = script
+        while behind < end and inline[behind] != 0x2F:
+            behind += 1
+        # Behind the script nothing, or '/r'.
+        if not (behind == end or (behind == end - 2 and inline[end - 1] == 0x72)):
+            continue
+        known = False
+        if behind - script == 2:
+            first, second = inline[script], inline[script + 1]
+            if first == 0x28:  # (3 (B (N (S (2 (4 (Q
+                known = second in (0x33, 0x42, 0x4E, 0x53, 0x32, 0x34, 0x51)
+            else:
+                known = first == 0x24 and second == 0x31  # $1
+        elif behind - script == 4:
+            known = 65 <= inline[script] <= 90
+            for place in range(script + 1, behind):
+                known = known and 97 <= inline[place] <= 122
+        read[k, 0], read[k, 1], read[k, 2] = tag, number, 0 if known else 1
+
+
+@compiled
+def _pick_unclear(of: Any, own: Any, tag: Any, number: Any, here: Any, there: Any, tags: Any, picked: Any) -> None:
+    """All links of records in which not every link has its one partner.
+
+    here, there: -1 by number; tags: by side and number.
+    """
+    begin = 0
+    while begin < len(of):
+        end = begin
+        clear = True
+        while end < len(of) and of[end] == of[begin]:
+            record, at = of[end], number[end]
+            if at < 1 or at > 999 or tag[end] < 10 or (own[end] == _880) == (tag[end] == _880):
+                clear = False  # malformed, unlinked, or of the wrong tag
+            elif own[end] == _880:
+                clear = clear and there[at] != record
+                there[at] = record
+                tags[1, at] = tag[end]
+            else:
+                clear = clear and here[at] != record
+                here[at] = record
+                tags[0, at] = own[end]
+            end += 1
+        if clear:
+            for k in range(begin, end):
+                at = number[k]
+                clear = clear and here[at] == of[k] and there[at] == of[k] and tags[0, at] == tags[1, at]
+        for k in range(begin, end):
+            picked[k] = not clear
+        begin = end
 
 
 @lru_cache(maxsize=65536)
@@ -58,53 +148,56 @@ def _parse(text: str) -> tuple[int, int, bool]:
     return int(found[1]), int(found[2]), True
 
 
-def as_linked(rows: Rows, links: Links) -> Rows:
-    """The rows, with each 880 having the shape of the field it stands for."""
+def give_shapes(rows: Rows, links: Links) -> None:
+    """Each 880 gets the shape of the field it stands for."""
     of_880 = (rows.tag[links.fields] == _880) & (links.tag > 9) & (links.tag != _880)
-    shape = rows.tag.copy()
-    shape[links.fields[of_880]] = links.tag[of_880]
-    return replace(rows, shape=shape)
+    rows.shape[links.fields[of_880]] = links.tag[of_880]
 
 
 def check_links(rows: Rows, links: Links, findings: Findings) -> None:
     """`rows` of MARC 21; $6 and 880."""
-    own = rows.tag[links.fields]
-    of = rows.of[links.fields]
-    is_880 = own == _880
-    formed = links.tag != _NONE
-    findings.at_rows("link.form", links.rows[~formed])
+    findings.at_rows("link.form", links.rows[links.tag == _NONE])
     findings.at_rows("link.script", links.rows[links.scripts])
     with_six = np.zeros(len(rows.tag), dtype=bool)
     with_six[links.fields] = True
-    findings.at_fields("link.absent", np.flatnonzero((rows.tag == _880) & ~with_six))
+    parallel = rows.of_tag(_880)
+    findings.at_fields("link.absent", parallel[~with_six[parallel]])
 
-    unlinked = formed & is_880 & (links.number == 0)
-    findings.at_rows("link.unlinked", links.rows[unlinked])
-    not_880 = formed & ~is_880 & (links.tag != _880)
-    findings.at_rows("link.tag", links.rows[not_880], detail="$6 of a field that is no 880 names 880")
-    to_880 = formed & is_880 & ((links.tag == _880) | (links.tag < 10))
-    findings.at_rows("link.tag", links.rows[to_880], detail="$6 of an 880 names the tag of the field it belongs to")
+    # Where every link of a record has its one partner, nothing more is to be said.
+    tag, number, places = links.tag, links.number, links.rows
+    own, of = rows.tag[links.fields], rows.of[links.fields]
+    unclear = np.empty(len(of), dtype=np.bool_)
+    none = np.full((2, 1000), -1)
+    _pick_unclear(of, own, tag, number, *none, np.zeros((2, 1000), dtype=np.int64), unclear)
+    tag, number, places, own, of = (each[unclear] for each in (tag, number, places, own, of))
+    is_880, formed = own == _880, tag != _NONE
+    unlinked = formed & is_880 & (number == 0)
+    findings.at_rows("link.unlinked", places[unlinked])
+    not_880 = formed & ~is_880 & (tag != _880)
+    findings.at_rows("link.tag", places[not_880], detail="$6 of a field that is no 880 names 880")
+    to_880 = formed & is_880 & ((tag == _880) | (tag < 10))
+    findings.at_rows("link.tag", places[to_880], detail="$6 of an 880 names the tag of the field it belongs to")
 
-    left = formed & ~is_880 & (links.tag == _880)
+    left = formed & ~is_880 & (tag == _880)
     right = formed & is_880 & ~unlinked & ~to_880
-    ours = (of * 1000 + links.number) * (ODD_TAG + 1) + own
-    theirs = (of * 1000 + links.number) * (ODD_TAG + 1) + links.tag
-    numbers = of * 1000 + links.number
+    ours = (of * 1000 + number) * (ODD_TAG + 1) + own
+    theirs = (of * 1000 + number) * (ODD_TAG + 1) + tag
+    numbers = of * 1000 + number
     alone = left & ~np.isin(ours, theirs[right])
-    findings.at_rows("link.no_880", links.rows[alone & ~np.isin(numbers, numbers[right])])
+    findings.at_rows("link.no_880", places[alone & ~np.isin(numbers, numbers[right])])
     nowhere = right & ~np.isin(theirs, ours[left])
     elsewhere = nowhere & np.isin(numbers, numbers[left])
-    findings.at_rows("link.no_partner", links.rows[nowhere & ~elsewhere])
+    findings.at_rows("link.no_partner", places[nowhere & ~elsewhere])
     findings.at_rows(
         "link.tag",
-        links.rows[elsewhere],
+        places[elsewhere],
         detail="a field with this occurrence number is there, with another tag than $6 names",
     )
-    for side in (left & (links.number > 0), right):
-        places = np.flatnonzero(side)
-        order = places[np.argsort(numbers[places], kind="stable")]
+    for side in (left & (number > 0), right):
+        chosen = np.flatnonzero(side)
+        order = chosen[np.argsort(numbers[chosen], kind="stable")]
         again = order[1:][numbers[order][1:] == numbers[order][:-1]]
-        findings.at_rows("link.duplicate", links.rows[np.sort(again)])
+        findings.at_rows("link.duplicate", places[np.sort(again)])
 
 
 def paired(rows: Rows, links: Links, fields: Ints) -> Ints:
@@ -145,7 +238,6 @@ def check_entries(rows: Rows, findings: Findings) -> None:
         return
     places = rows.within(fields)
     says = np.zeros(len(rows.tag), dtype=bool)
-    says[
-        rows.field[places[np.isin(rows.code[places], np.frombuffer(_SAYS, dtype=np.uint8)) & (rows.length[places] > 0)]]
-    ] = True
+    telling = places[np.isin(rows.code[places], np.frombuffer(_SAYS, dtype=np.uint8))]
+    says[rows.field[telling[rows.length(telling) > 0]]] = True
     findings.at_fields("link.entry", fields[~says[fields] & (rows.ind1[fields] != NONE)])

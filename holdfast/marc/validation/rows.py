@@ -15,45 +15,15 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from holdfast.marc.validation.columns import Characters, Text, characters, text
+from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, count_occurrences, number_rows
+
+__all__ = ["CHARACTERS", "NONE", "ODD", "ODD_TAG", "TAGS", "Ints", "Mask", "Rows", "as_rows"]
+
 Ints = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 
-ODD_TAG = 1000
 TAGS = 1001
-NONE, ODD, CHARACTERS = 0, 127, 128
-_INLINE = 12
-
-
-def views(text: pl.Series) -> Ints:
-    """A row a string: length in bytes, then as four little-endian bytes each: the first four; for strings of at most twelve
-    bytes the next eight. Rows of nulls are undefined."""
-    array = text.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-    buffer = array.buffers()[1]
-    if buffer is None or not len(array):
-        return np.zeros((0, 4), dtype=np.uint32)
-    return np.frombuffer(buffer, dtype=np.uint32).reshape(-1, 4)[array.offset : array.offset + len(array)]
-
-
-def short_bytes(text: pl.Series) -> tuple[Ints, Ints]:
-    """(lengths in bytes, matrix of the first twelve bytes, zero after the end); of longer strings only four are right."""
-    view = views(text)
-    return view[:, 0].astype(np.int64), np.ascontiguousarray(view).view(np.uint8).reshape(-1, 16)[:, 4:]
-
-
-def _characters(text: pl.Series) -> Ints:
-    view = views(text)
-    first = view[:, 1]
-    numbers = np.where((view[:, 0] == 1) & (first > NONE) & (first < ODD), first, ODD).astype(np.uint8)
-    if text.null_count():
-        numbers[text.is_null().to_numpy()] = NONE
-    return numbers
-
-
-def _tags(text: pl.Series) -> Ints:
-    length, letters = short_bytes(text)
-    digits = letters[:, :3].astype(np.int64) - 48
-    fine = (length == 3) & ((digits >= 0) & (digits <= 9)).all(axis=1)
-    return np.where(fine, digits @ np.array([100, 10, 1]), ODD_TAG).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -83,13 +53,20 @@ class Rows:
     of: Ints
 
     @cached_property
-    def length(self) -> Ints:
-        """Bytes of each value; 0 also where there is none."""
-        value = self.subfields["value"]
-        length = views(value)[:, 0].astype(np.int64)
-        if value.null_count():
-            length = np.where(value.is_null().to_numpy(), 0, length)
+    def text(self) -> Text:
+        """The values."""
+        return text(self.subfields["value"])
+
+    def length(self, places: Ints) -> Ints:
+        """Bytes of these values; 0 also where there is none."""
+        length = self.text.words[places, 0].astype(np.int64)
+        if len(self.text.valid):
+            length = np.where(self.values(places).is_null().to_numpy(), 0, length)
         return length
+
+    def characters(self, places: Ints, width: int) -> Characters:
+        """The first characters of these values."""
+        return characters(self.text, places, width)
 
     @cached_property
     def _counts(self) -> tuple[Ints, Ints]:
@@ -119,28 +96,46 @@ class Rows:
         return self.ind1 == NONE
 
     @cached_property
-    def languages(self) -> dict[int, str]:
-        """Place of a record → 008/35-37 of MARC 21, where there is one."""
+    def leaders(self) -> Characters:
+        return characters(text(self.records["leader"]), np.arange(self.records.height), 24)
+
+    @cached_property
+    def fixed_008(self) -> tuple[Ints, Characters]:
+        """(places of the values of 008, these values)"""
         places = self.rows_of(8)
-        texts = self.values(places).to_list()
-        of = self.of[self.field[places]].tolist()
-        return {record: text[35:38] for record, text in zip(of, texts, strict=True) if text and len(text) >= 38}
+        return places, self.characters(places, 40)
+
+    @cached_property
+    def _language_008(self) -> Ints:
+        """Of each record the place in `fixed_008` of what has its language, -1 for none."""
+        places, texts = self.fixed_008
+        long = np.flatnonzero(texts.lengths >= 38)
+        found = np.full(self.records.height, -1, dtype=np.int64)
+        found[self.of[self.field[places[long]]]] = long
+        return found
+
+    @cached_property
+    def language_number(self) -> Ints:
+        """Of each record: 008/35-37 of MARC 21 as a number, three bytes; '?' for what is not ASCII; -1 where there is none."""
+        if not len(self.fixed_008[0]):
+            return np.full(self.records.height, -1, dtype=np.int64)
+        number = self.fixed_008[1].matrix[:, 35:38].astype(np.int64) @ [65536, 256, 1]
+        return np.where(self._language_008 >= 0, number[self._language_008], -1)
+
+    def language(self, record: int) -> str | None:
+        """008/35-37 of the record at this place, where there is one."""
+        own = int(self._language_008[record])
+        return None if own < 0 else str(self.values(self.fixed_008[0][own : own + 1])[0])[35:38]
 
     def occurrence(self, fields: Ints) -> Ints:
         """Which of its record's fields with its tag each of these fields is, from 1."""
-        # `of` rises, so fields of one record and tag are neighbours after a stable sort by tag and record.
-        keys = self.of * TAGS + self.tag
-        order = np.argsort(keys, kind="stable")
-        ordered = keys[order]
-        starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-        ranks = np.empty(len(keys), dtype=np.int64)
-        ranks[order] = np.arange(len(keys)) - np.repeat(starts, np.diff(np.append(starts, len(keys)))) + 1
+        ranks = np.empty(len(self.tag), dtype=np.int64)
+        count_occurrences(self.of, self.tag, np.full(TAGS, -1), np.zeros(TAGS, dtype=np.int64), ranks)
         return ranks[fields]
 
-    @cached_property
-    def key(self) -> Ints:
-        """Of each subfield: tag * CHARACTERS + code, the tag being its field's `shape`."""
-        return (self.shape * CHARACTERS)[self.field] + self.code
+    def key(self, places: Ints) -> Ints:
+        """Of these subfields: tag * CHARACTERS + code, the tag being their field's `shape`."""
+        return self.shape[self.field[places]] * CHARACTERS + self.code[places]
 
     @cached_property
     def _sizes(self) -> Ints:
@@ -157,9 +152,17 @@ class Rows:
         places = self.within(self.of_tag(tag))
         return places[self.code[places] == ord(code)] if code else places
 
+    @cached_property
+    def _by_tag(self) -> tuple[Ints, Ints]:
+        """(places of the fields, by tag; where each tag begins in them)"""
+        order = np.argsort(self.tag.astype(np.uint16), kind="stable")
+        return order, np.searchsorted(self.tag[order], np.arange(TAGS + 1))
+
     def of_tag(self, *tags: int) -> Ints:
         """Places of the fields with these tags."""
-        return np.flatnonzero(_table(tags)[self.tag])
+        order, begins = self._by_tag
+        own = [order[begins[tag] : begins[tag + 1]] for tag in tags if begins[tag] < begins[tag + 1]]
+        return own[0] if len(own) == 1 else np.sort(np.concatenate([np.zeros(0, dtype=np.int64), *own]))
 
     def values(self, rows: Ints) -> pl.Series:
         return self.subfields["value"][rows]
@@ -184,30 +187,24 @@ class Rows:
         return has
 
 
-def _table(tags: tuple[int, ...]) -> Mask:
-    table = np.zeros(TAGS, dtype=bool)
-    table[list(tags)] = True
-    return table
-
-
 def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
     """Subfields of these records (every record of `subfields` is one of `records`, which is ordered)."""
-    number, place = subfields["record"].to_numpy(), subfields["field"].to_numpy()
-    begins = np.ones(len(number), dtype=bool)
-    begins[1:] = (number[1:] != number[:-1]) | (place[1:] != place[:-1])
-    first = np.flatnonzero(begins)
-    field = np.cumsum(begins, dtype=np.int32) - 1
-    heads = subfields.select("tag", "ind1", "ind2")[first]
-    tag = _tags(heads["tag"])
-    return Rows(
-        records=records,
-        subfields=subfields,
-        field=field,
-        code=_characters(subfields["code"]),
-        first=first,
-        tag=tag,
-        shape=tag,
-        ind1=_characters(heads["ind1"]),
-        ind2=_characters(heads["ind2"]),
-        of=np.searchsorted(records["record"].to_numpy(), number[first]).astype(np.int64),
-    )
+    count = subfields.height
+    code, one, two = (text(subfields[name]) for name in ("code", "ind1", "ind2"))
+    of_row = {
+        "field": np.int32,
+        "codes": np.uint8,
+        "first": np.int64,
+        "tag": np.int32,
+        "ind1": np.uint8,
+        "ind2": np.uint8,
+        "of": np.int64,
+    }
+    arrays: dict[str, Ints] = {name: np.empty(count, dtype=kind) for name, kind in of_row.items()}
+    fields = number_rows(
+        subfields["record"].rechunk().to_numpy(), subfields["field"].rechunk().to_numpy(), records["record"].rechunk().to_numpy(),
+        text(subfields["tag"]).words, one.words, one.valid, one.offset, two.words, two.valid, two.offset,
+        code.words, code.valid, code.offset, *arrays.values(),
+    )  # fmt: skip
+    first, tag, ind1, ind2, of = (arrays[name][:fields].copy() for name in ("first", "tag", "ind1", "ind2", "of"))
+    return Rows(records, subfields, arrays["field"], arrays["codes"], first, tag, tag.copy(), ind1, ind2, of)

@@ -15,7 +15,7 @@ from holdfast.marc.validation.avram import Schema, SchemaError, parse_schema, re
 from holdfast.marc.validation.issues import KINDS
 from holdfast.marc.validation.local import LocalRule
 from holdfast.marc.validation.tables import Tables, compile_tables
-from holdfast.marc.validation.values import COUNTRIES, LANGUAGES, ChecksOf
+from holdfast.marc.validation.values import COUNTRIES, LANGUAGES, ChecksOf, form_of
 
 if TYPE_CHECKING:
     from holdfast.settings import Settings
@@ -91,7 +91,7 @@ def load_rules(
         path = paths.get(kind)
         schema = read_schema(path) if path else core_schema(kind)
         mandatory = () if unimarc else tuple(tag for tag, each in core_schema(kind).fields.items() if each.required)
-        tables[kind] = compile_tables(kind, schema, ChecksOf(kind, core), mandatory)
+        tables[kind] = compile_tables(kind, schema, ChecksOf(kind, core), mandatory, form_of)
     tables[""] = compile_tables("", Schema("no schema", ""), ChecksOf("", core))
     languages = _codes(tables.values(), LANGUAGES, core)
     countries = _codes(tables.values(), COUNTRIES, core)

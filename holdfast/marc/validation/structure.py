@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 
 from holdfast.marc.validation.avram import Codes
-from holdfast.marc.validation.findings import Findings, listed
+from holdfast.marc.validation.findings import Findings, Picks, listed
 from holdfast.marc.validation.rows import CHARACTERS, NONE, ODD, ODD_TAG, Ints, Rows
+from holdfast.marc.validation.scan import BEHIND, EMPTY, NO_CODE, REPEATED, Picked
+from holdfast.marc.validation.scan import OBSOLETE as OBSOLETE_CODE
+from holdfast.marc.validation.scan import UNDEFINED as UNDEFINED_CODE
 from holdfast.marc.validation.tables import OBSOLETE, UNDEFINED, Tables
 
 
-def check_structure(rows: Rows, tables: Tables, findings: Findings) -> None:
+def check_structure(rows: Rows, picked: Picked, tables: Tables, findings: Findings) -> None:
     _fields(rows, tables, findings)
     _indicators(rows, tables, findings)
-    _subfields(rows, tables, findings)
-    _order(rows, tables, findings)
+    _subfields(rows, picked, tables, findings)
+    _order(rows, picked, tables, findings)
 
 
 def _label(tables: Tables, tag: str) -> str:
@@ -39,8 +42,8 @@ def _fields(rows: Rows, tables: Tables, findings: Findings) -> None:
         findings.at_records("field.missing", missing, tag=name, detail=f"{_label(tables, name)} is required", rule=rule)
     # A field without a subfield has one row, with a value that is null or empty.
     alone = np.append(np.diff(rows.first), len(rows.code) - rows.first[-1:] if len(rows.first) else []) == 1
-    nothing = (rows.length[rows.first] == 0) & alone & (rows.code[rows.first] == NONE)
-    findings.at_fields("field.empty", np.flatnonzero(nothing))
+    bare = np.flatnonzero(alone & (rows.code[rows.first] == NONE))
+    findings.at_fields("field.empty", bare[rows.length(rows.first[bare]) == 0])
 
 
 def _indicators(rows: Rows, tables: Tables, findings: Findings) -> None:
@@ -50,10 +53,10 @@ def _indicators(rows: Rows, tables: Tables, findings: Findings) -> None:
             fields = np.flatnonzero(standing == wanted)
             if not len(fields):
                 continue
-            pairs = (rows.shape[fields] * CHARACTERS + values[fields]).tolist()
-            said = {each: _indicator_message(tables, number, each, wanted) for each in set(pairs)}
-            detail = [said[each] for each in pairs]
-            findings.at_fields(code, fields, detail=detail, found=[chr(each % CHARACTERS) for each in pairs])
+            pairs, which = np.unique(rows.shape[fields] * CHARACTERS + values[fields], return_inverse=True)
+            said = [_indicator_message(tables, number, each, wanted) for each in pairs.tolist()]
+            found = [chr(each % CHARACTERS) for each in pairs.tolist()]
+            findings.at_fields(code, fields, detail=Picks(said, which), found=Picks(found, which))
 
 
 def _indicator_message(tables: Tables, number: int, key: int, standing: int) -> str:
@@ -66,32 +69,19 @@ def _indicator_message(tables: Tables, number: int, key: int, standing: int) -> 
     return f"{tag:03} indicator {number} is {name}; defined: {listed(list(codes.active))}"
 
 
-# Subfield codes that MARC and UNIMARC use, by small numbers.
-_NAMES = b"0123456789abcdefghijklmnopqrstuvwxyz"
-_LETTERS = np.full(CHARACTERS, -1, dtype=np.int64)
-_LETTERS[list(_NAMES)] = np.arange(len(_NAMES))
-
-
-def _subfields(rows: Rows, tables: Tables, findings: Findings) -> None:
-    findings.at_rows("subfield.code", np.flatnonzero(rows.code == ODD))
-    key = rows.key
-    standing = tables.subfield[key]
+def _subfields(rows: Rows, picked: Picked, tables: Tables, findings: Findings) -> None:
+    findings.at_rows("subfield.code", picked.of(NO_CODE))
     for code, wanted, words in (
-        ("subfield.undefined", UNDEFINED, "has no"),
-        ("subfield.obsolete", OBSOLETE, "had once"),
+        ("subfield.undefined", UNDEFINED_CODE, "has no"),
+        ("subfield.obsolete", OBSOLETE_CODE, "had once"),
     ):
-        places = np.flatnonzero(standing == wanted)
+        places = picked.of(wanted)
         if len(places):
-            keys = key[places].tolist()
-            said = {k: f"{k // CHARACTERS:03} {words} ${chr(k % CHARACTERS)}" for k in set(keys)}
-            findings.at_rows(code, places, detail=[said[k] for k in keys])
-    # The first row of each field and code is noted, as the last one to be written; any other row of its own is a repeat.
-    single = np.flatnonzero(tables.single_subfield[key] & (_LETTERS[rows.code] >= 0))
-    own = rows.field[single].astype(np.int64) * len(_NAMES) + _LETTERS[rows.code[single]]
-    noted = np.empty(len(rows.tag) * len(_NAMES), dtype=np.int32)
-    noted[own[::-1]] = single[::-1]
-    findings.at_rows("subfield.repeated", single[noted[own] != single])
-    findings.at_rows("subfield.empty", np.flatnonzero((rows.length == 0) & (rows.code != NONE) & (rows.code != ODD)))
+            keys, which = np.unique(rows.key(places), return_inverse=True)
+            said = [f"{key // CHARACTERS:03} {words} ${chr(key % CHARACTERS)}" for key in keys.tolist()]
+            findings.at_rows(code, places, detail=Picks(said, which))
+    findings.at_rows("subfield.repeated", picked.of(REPEATED))
+    findings.at_rows("subfield.empty", picked.of(EMPTY))
     for tag, letter in tables.required_subfields:
         fields = rows.of_tag(tag)
         has = np.zeros(len(rows.tag), dtype=bool)
@@ -101,13 +91,9 @@ def _subfields(rows: Rows, tables: Tables, findings: Findings) -> None:
         )
 
 
-def _order(rows: Rows, tables: Tables, findings: Findings) -> None:
+def _order(rows: Rows, picked: Picked, tables: Tables, findings: Findings) -> None:
     if tables.kind != "unimarc":
-        six = rows.code == ord("6")
-        begins = np.zeros(len(rows.code), dtype=bool)
-        begins[rows.first] = True
-        behind = np.concatenate(([False], ~six[:-1])) & ~begins
-        findings.at_rows("subfield.order", np.flatnonzero(six & behind), detail="$6 is not the first subfield")
+        findings.at_rows("subfield.order", picked.of(BEHIND), detail="$6 is not the first subfield")
     for tag, order in tables.ordered.items():
         rank = np.full(CHARACTERS, -1)
         rank[[ord(code) for code in order]] = np.arange(len(order))

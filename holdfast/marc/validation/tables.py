@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import NamedTuple
+from dataclasses import field as made
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from holdfast.marc.validation.avram import Codes, Field, Position, Schema, Subfield
-from holdfast.marc.validation.findings import is_masked
+from holdfast.marc.validation.findings import Picks, is_masked
+from holdfast.marc.validation.memory import Memory
 from holdfast.marc.validation.rows import CHARACTERS, ODD, ODD_TAG, TAGS, Ints
+from holdfast.marc.validation.scan import IS_SINGLE
 
 FINE, UNDEFINED, OBSOLETE = 0, 1, 2
 
@@ -23,6 +27,16 @@ class Verdict(NamedTuple):
     position: int = -1
     detail: str | None = None
     rule: str | None = None
+
+
+def said_of(verdicts: Sequence[Verdict], which: Ints) -> dict[str, Any]:
+    """Position, detail and rule for `Findings`: which of the verdicts each issue is."""
+    own = np.asarray(which, dtype=np.int64)
+    return {
+        "position": np.array([each.position for each in verdicts], dtype=np.int64)[own],
+        "detail": Picks([each.detail for each in verdicts], own),
+        "rule": Picks([each.rule for each in verdicts], own),
+    }
 
 
 Check = Callable[[str], list[Verdict]]
@@ -64,6 +78,8 @@ class Tables:
         required: tags. required_by_schema: does the schema say so? Else MARC 21's mandatory fields are.
         required_subfields: (tag, code).
         ordered: tag → codes in the order they must come in.
+        forms: of each bundle, the form that clears a value (`scan`).
+        memory, remembered: what was said of short values by bundle; verdicts → their number in it.
     """
 
     kind: str
@@ -79,6 +95,20 @@ class Tables:
     required_by_schema: bool
     required_subfields: tuple[tuple[int, str], ...]
     ordered: Mapping[int, str]
+    forms: Ints
+    _numbering: threading.Lock = made(default_factory=threading.Lock)
+    memory: Memory = made(default_factory=Memory)
+    remembered: dict[tuple[Verdict, ...], int] = made(default_factory=lambda: {(): 0})
+
+    def number_of(self, verdicts: tuple[Verdict, ...]) -> int:
+        with self._numbering:
+            return self.remembered.setdefault(verdicts, len(self.remembered))
+
+    @cached_property
+    def standing(self) -> Ints:
+        """By tag * CHARACTERS + code, for `scan`."""
+        standing = self.subfield | np.where(self.single_subfield, IS_SINGLE, 0)
+        return standing.astype(np.uint8)
 
     def codes_of(self, position: Position) -> Codes | None:
         return self.schema.codelists.get(position.codelist) if position.codelist else position.codes
@@ -94,9 +124,10 @@ def compile_tables(
     schema: Schema,
     checks_of: Callable[[str, str, Subfield, Schema], tuple[Check, ...]],
     mandatory: tuple[str, ...] = (),
+    form_of: Callable[[tuple[Check, ...]], int] = lambda _: 0,
 ) -> Tables:
     """`checks_of(tag, code, subfield, schema)`: the checks of a subfield's values. mandatory: tags that are required where the
-    schema has none that is (not all schemas say it)."""
+    schema has none that is (not all schemas say it). form_of: number of the form (`scan`) that clears values of these checks."""
     size = TAGS * CHARACTERS
     fields = np.full(TAGS, UNDEFINED, dtype=np.uint8)
     single_field = np.zeros(TAGS, dtype=bool)
@@ -138,7 +169,8 @@ def compile_tables(
     by_schema = bool(required)
     required = required or [int(tag) for tag in mandatory]
     return Tables(kind, schema, fields, single_field, indicators, subfields, single_subfield, check, tuple(bundles),
-                  tuple(required), by_schema, tuple(required_subfields), ordered)  # fmt: skip
+                  tuple(required), by_schema, tuple(required_subfields), ordered,
+                  np.array([form_of(each.checks) for each in bundles], dtype=np.uint8))  # fmt: skip
 
 
 def _standings(codes: Codes | None) -> Ints:
@@ -152,6 +184,10 @@ def _standings(codes: Codes | None) -> Ints:
     return standings
 
 
+# Subfield codes that MARC and UNIMARC use; only these can be repeated against a rule.
+_NAMES = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
 def _subfields_of(definition: Field, kind: str) -> tuple[Ints, Ints]:
     standings = np.full(CHARACTERS, UNDEFINED, dtype=np.uint8)
     single = np.zeros(CHARACTERS, dtype=bool)
@@ -161,5 +197,5 @@ def _subfields_of(definition: Field, kind: str) -> tuple[Ints, Ints]:
     for code, each in (definition.subfields or {}).items():
         if len(code) == 1 and 0 < ord(code) < ODD:
             standings[ord(code)] = OBSOLETE if each.deprecated else FINE
-            single[ord(code)] = not each.repeatable
+            single[ord(code)] = not each.repeatable and code in _NAMES
     return standings, single

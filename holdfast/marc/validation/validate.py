@@ -9,10 +9,11 @@ from holdfast.marc.validation.content import check_characters, check_record, che
 from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.fixed import check_fixed
 from holdfast.marc.validation.issues import ISSUES
-from holdfast.marc.validation.links import Links, as_linked, check_captions, check_entries, check_links
+from holdfast.marc.validation.links import Links, check_captions, check_entries, check_links, give_shapes
 from holdfast.marc.validation.local import check_local
 from holdfast.marc.validation.rows import as_rows
 from holdfast.marc.validation.rules import Rules
+from holdfast.marc.validation.scan import scan
 from holdfast.marc.validation.structure import check_structure
 from holdfast.marc.validation.tables import Tables
 
@@ -58,10 +59,15 @@ def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules,
     rows = as_rows(records, subfields)
     findings = Findings(rows, rules.severities, tables.schema.name, rules.hints)
     links = Links(rows)
-    linked = rows if tables.kind == "unimarc" else as_linked(rows, links)
-    check_structure(linked, tables, findings)
-    check_characters(rows, findings)
-    check_values(linked, tables, findings)
+    if tables.kind != "unimarc":
+        give_shapes(rows, links)
+    picked = scan(
+        rows.field, rows.code, rows.tag, rows.shape, rows.ind2, tables.standing, tables.check, tables.forms, rows.text,
+        tables.memory, marc21=tables.kind != "unimarc",
+    )  # fmt: skip
+    check_structure(rows, picked, tables, findings)
+    check_characters(picked, findings)
+    check_values(rows, picked, tables, findings)
     check_fixed(rows, tables, findings, rules.languages, rules.countries)
     if tables.kind == "":
         findings.at_records(
@@ -69,7 +75,7 @@ def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules,
         )
     elif tables.kind != "unimarc":
         check_links(rows, links, findings)
-        check_record(linked, tables, findings)
+        check_record(rows, tables, findings)
         if tables.kind == "holdings":
             check_captions(rows, findings)
         if tables.kind == "bibliographic":

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import stdnum.exceptions
 from stdnum import ean, isbn, ismn, issn
 
+from holdfast.marc.validation import scan
 from holdfast.marc.validation.avram import Codes, Position, Schema, Subfield
 from holdfast.marc.validation.tables import Check, Verdict
 
@@ -75,13 +76,17 @@ def in_codes(codes: Codes) -> Check:
     return check
 
 
-def matches(pattern: re.Pattern[str], *, uri: bool = False) -> Check:
-    def check(value: str) -> list[Verdict]:
-        if pattern.search(value) or (uri and _URI.match(value)):
-            return []
-        return [Verdict("subfield.pattern", -1, f"{value[:60]!r} does not match {pattern.pattern}")]
+class Matches:
+    """Does the value match the pattern? uri: an address will do as well."""
 
-    return check
+    def __init__(self, pattern: re.Pattern[str], *, uri: bool = False) -> None:
+        self.text = pattern.pattern
+        self._pattern, self._uri = pattern, uri
+
+    def __call__(self, value: str) -> list[Verdict]:
+        if self._pattern.search(value) or (self._uri and _URI.match(value)):
+            return []
+        return [Verdict("subfield.pattern", -1, f"{value[:60]!r} does not match {self.text}")]
 
 
 def positions_of(positions: tuple[Position, ...], schema: Schema) -> Check:
@@ -244,6 +249,30 @@ def check_tracing(value: str) -> list[Verdict]:
     ]
 
 
+# ---- forms that clear a value without asking (`scan`)
+
+# What the published schemas say of $0, $1, $w and 035.
+NUMBER_PATTERN = r"^\((.{1,100})\)(.{1,100})$"
+_FORMS: dict[Check, int] = {
+    check_control_number: scan.NUMBER_FORM,
+    check_ocn: scan.OCN_FORM,
+    check_lccn: scan.LCCN_FORM,
+    check_url: scan.URL_FORM,
+}
+
+
+def form_of(checks: tuple[Check, ...]) -> int:
+    """Number of the form whose values none of the checks has anything against."""
+    # A value of the parenthesis form is of the number form too.
+    forms = {scan.PARENTHESIS_FORM if isinstance(each, Matches) and each.text == NUMBER_PATTERN else
+             _FORMS.get(each, scan.NO_FORM) for each in checks}  # fmt: skip
+    if forms == {scan.PARENTHESIS_FORM, scan.OCN_FORM}:
+        return scan.BOTH_FORM
+    if forms == {scan.PARENTHESIS_FORM, scan.NUMBER_FORM}:
+        return scan.PARENTHESIS_FORM
+    return forms.pop() if len(forms) == 1 else scan.NO_FORM
+
+
 # ---- which checks a subfield has
 
 _URLS = {("856", "u"), ("857", "u")}
@@ -283,7 +312,7 @@ class ChecksOf:
             checks.append(in_codes(subfield.codes))
         if subfield.pattern is not None:
             uri = code in "01"
-            checks.append(self._one(matches(subfield.pattern, uri=uri), subfield.pattern.pattern, uri))
+            checks.append(self._one(Matches(subfield.pattern, uri=uri), subfield.pattern.pattern, uri))
         if subfield.positions:
             checks.append(positions_of(subfield.positions, schema))
         return checks
