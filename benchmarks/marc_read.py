@@ -244,13 +244,13 @@ def _key(text: str | None) -> str:
 WAYS = {OURS: with_holdfast, f"{OURS}-1-thread": with_one_thread, "pymarc": with_pymarc, "mrrc": with_mrrc}
 
 
-def _inputs(data: Path, folder: Path, quick: bool) -> Iterator[tuple[str, Path, str]]:
+def _inputs(data: Path, folder: Path, quick: bool, records: int) -> Iterator[tuple[str, Path, str]]:
     """(name, file, character set for yaz-marcdump)"""
     aco = sorted((data / "marc" / "aco").glob("aco-orig.mrc.gz" if quick else "*.mrc.gz"))
-    file = repeated(joined(aco, folder / "aco.mrc"), 0 if quick else 250_000)
+    file = repeated(joined(aco, folder / "aco.mrc"), 0 if quick else records)
     yield f"ACO{' (as supplied)' if quick else ', repeated'}, UTF-8", file, "utf-8"
     virginia = joined(sorted((data / "marc" / "uva-marc8").glob("*.mrc")), folder / "uva.mrc")
-    yield "Virginia, repeated, MARC-8", repeated(virginia, 6_000 if quick else 60_000), "marc-8"
+    yield "Virginia, repeated, MARC-8", repeated(virginia, 6_000 if quick else records // 4), "marc-8"
 
 
 def joined(files: list[Path], to: Path) -> Path:
@@ -312,6 +312,7 @@ def growth(data: Path, folder: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.marc_read", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a part of the input; ends within 50 seconds")
+    parser.add_argument("--records", type=int, default=250_000, help="how many the input is repeated to")
     parser.add_argument("--growth", action="store_true", help="time and memory from 25,000 to 1,000,000 records")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help="another file of binary MARC, UTF-8")
@@ -336,7 +337,7 @@ def main() -> int:
             growth(data, folder)
             return 0
         own = [(arguments.file.name, arguments.file.resolve(), "utf-8")] if arguments.file else None
-        for what, file, charset in own or _inputs(data, folder, arguments.quick):
+        for what, file, charset in own or _inputs(data, folder, arguments.quick, arguments.records):
             records = file.read_bytes().count(b"\x1d")
             what = f"{what}: {records:,} records, {file.stat().st_size / 1e6:.1f} MB"
             taking_part = contenders(file, charset, folder)
