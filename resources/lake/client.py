@@ -27,6 +27,8 @@ from holdfast.parquet import write_parquet
 
 # A reader that opened the version before this one may still be in it.
 _SWEEP_AFTER_SECONDS = 3600
+# So long a reader may stay in a version that two newer ones have followed.
+READING_SECONDS = 60.0
 
 
 class NotMaterialized(FileNotFoundError):
@@ -129,18 +131,21 @@ class Lake:
                 shutil.rmtree(folder / version, ignore_errors=True)
                 raise
             before = self._current(folder)
+            named = (folder / "current.json").stat().st_mtime if before else 0.0
             pointer = folder / f"current.json.{uuid.uuid4().hex[:8]}.partial"
             pointer.write_text(json.dumps({"version": version, "rows": writer.rows, "facts": writer.facts}))
             pointer.replace(folder / "current.json")
-            self._sweep(folder, keep={version, str(before["version"]) if before else version})
+            self._sweep(folder, {version, str(before["version"]) if before else version}, named)
 
     @staticmethod
-    def _sweep(folder: Path, keep: set[str]) -> None:
+    def _sweep(folder: Path, keep: set[str], named: float) -> None:
+        """`named`: when the version before this one became the current one; what is older has had no new reader since."""
         now = time.time()
         for entry in folder.iterdir():
             if entry.is_dir() and entry.name not in keep:
                 born = int(entry.name.split("-")[0]) / 1e9
-                if (now - born > _SWEEP_AFTER_SECONDS or entry.name < min(keep)) and not _is_being_written(entry):
+                unread = entry.name < min(keep) and now - named > READING_SECONDS
+                if (now - born > _SWEEP_AFTER_SECONDS or unread) and not _is_being_written(entry):
                     shutil.rmtree(entry, ignore_errors=True)
 
     @staticmethod

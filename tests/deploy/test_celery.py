@@ -210,7 +210,7 @@ def test_a_load_goes_from_the_queue_of_its_job_to_a_worker_and_ends_well(
     began = next(each for each in records if each.message.startswith("Started process for run"))
     pid = began.dagster_event.engine_event_data.metadata["pid"].value
     assert int(pid) in {child.pid for child in worker.children(recursive=True)}
-    assert len(instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)) == 6
+    assert len(instance.all_logs(run_id, of_type=dg.DagsterEventType.ASSET_MATERIALIZATION)) == 7
 
 
 def test_a_run_whose_worker_is_killed_is_failed_and_tried_again(

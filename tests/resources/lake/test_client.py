@@ -58,7 +58,10 @@ def test_a_writer_that_fails_leaves_the_old_version_and_no_rubbish(lake: Lake) -
 
 
 @pytest.mark.faults
-def test_a_killed_writer_leaves_the_old_version_and_the_next_one_sweeps(lake: Lake) -> None:
+def test_a_killed_writer_leaves_the_old_version_and_the_next_one_sweeps(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resources.lake.client.READING_SECONDS", 0.0)
     fill(lake, 1)
     program = (
         "import sys, time, pathlib, polars as pl; from resources.lake.client import Lake\n"
@@ -76,6 +79,14 @@ def test_a_killed_writer_leaves_the_old_version_and_the_next_one_sweeps(lake: La
     assert lake.read("asset", "p")["value"].to_list() == [4, 4, 4]
     versions = [entry.name for entry in (lake.root / "asset" / "p").iterdir() if entry.is_dir()]
     assert len(versions) <= 2 and lake.version("asset", "p") in versions
+
+
+def test_a_reader_may_stay_for_a_while_in_a_version_that_two_have_followed(lake: Lake) -> None:
+    fill(lake, 1)
+    reading = lake.scan("asset", "p")
+    fill(lake, 2)
+    fill(lake, 3)
+    assert reading.collect()["value"].to_list() == [1, 1, 1]
 
 
 def test_readers_never_see_half_a_version(lake: Lake) -> None:
