@@ -25,9 +25,9 @@ run: $(VENV)/.ready  ## start all, load the samples (or DROP=file.mrc), print wh
 stop: $(VENV)/.ready  ## stop what `make run` left running
 	@$(BIN)/python -m commands.main stop
 
-test: $(VENV)/.ready  ## the whole suite
+test: $(VENV)/.ready  ## the whole suite, in two processes
 	@$(BIN)/python -m commands.main setup --tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.ready  ## style, types, direction of imports
 	@$(BIN)/ruff check .

@@ -36,7 +36,8 @@ LOCATIONS = {"catalog": catalog_assets.definitions, "preservation": preservation
 ASSETS = [
     (location, asset)
     for location, module in LOCATIONS.items()
-    for asset in module.build_defs().resolve_all_asset_specs()
+    # In an order, so that every process of a suite run side by side collects the same.
+    for asset in sorted(module.build_defs().resolve_all_asset_specs(), key=lambda each: each.key)
 ]
 NAMES = [asset.key.to_user_string() for _, asset in ASSETS]
 PACKAGES = (

@@ -381,8 +381,9 @@ PartitionWriter.write = hang
 
 @pytest.mark.parametrize("asset", ["harvested_marc", "normalized_records", "change_plan"])
 def test_a_run_that_dies_while_it_writes_the_lake_leaves_the_version_before(
-    library: DemoIls, postgres: Postgres, tmp_path: Path, asset: str
+    library: DemoIls, postgres: Postgres, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asset: str
 ) -> None:
+    monkeypatch.setattr("resources.lake.client.READING_SECONDS", 0.0)
     drop(book("1"), "a.mrc")
     fine()
     lake = Lake(SETTINGS.var / "lake")
