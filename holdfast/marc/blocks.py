@@ -19,7 +19,7 @@ class Block(NamedTuple):
     last: bool
 
 
-def read_blocks(stream: BinaryIO, block_bytes: int = 3_000_000) -> Iterator[Block]:
+def read_blocks(stream: BinaryIO, block_bytes: int = 2_800_000) -> Iterator[Block]:
     """Blocks of about `block_bytes` bytes that end with a record terminator. Together they are the file, byte for byte."""
     carried = b""
     offset = 0

@@ -88,11 +88,10 @@ def _scan(buffer: Any, size: int) -> tuple[dict[str, Ints], dict[str, Ints], Int
     count, found, used = kernel.read_block(
         buffer, size, _IS_FILLER, *code_tables(), *spans.values(), *rows.values(), extra
     )
-    return (
-        {name: values[:count] for name, values in spans.items()},
-        {name: values[:found] for name, values in rows.items()},
-        extra[:used],
-    )
+    for values in rows.values():
+        # Nothing looks at them yet: what was too much is given back, a fifth of the block's memory.
+        values.resize((found, *values.shape[1:]), refcheck=False)
+    return {name: values[:count] for name, values in spans.items()}, rows, extra[:used]
 
 
 def _for_the_strict(spans: dict[str, Ints], buffer: Any, reading: Reading) -> Any:
