@@ -85,6 +85,11 @@ class Login:
     password: str = field(default="", repr=False)
     key: str = field(default="", repr=False)
 
+    @property
+    def auth(self) -> tuple[str, str] | None:
+        """User and password for HTTP; None where no user is set."""
+        return (self.user, self.password) if self.user else None
+
 
 @dataclass(frozen=True)
 class Environment:

@@ -209,7 +209,8 @@ def _of_both(before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFrame, p
     differ = pl.concat(ways).select("record").unique()
     for each in (before, after):
         differ = differ.join(each.select("record"), on="record", how="semi")
-    return tuple(each.join(differ, on="record", how="semi", maintain_order="left") for each in (before, after))  # type: ignore[return-value]
+    rows = [each.join(differ, on="record", how="semi", maintain_order="left") for each in (before, after)]
+    return rows[0], rows[1]
 
 
 def _cells(subfields: pl.DataFrame) -> pl.DataFrame:

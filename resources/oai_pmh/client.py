@@ -82,7 +82,7 @@ class OaiPmhClient:
         self._set = set_spec
         self._retries = retries
         self._sleep = sleep
-        auth = (login.user, login.password) if login and login.user else None
+        auth = login.auth if login else None
         self._scythe = _Bounded(url, http_config=HTTPConfig(timeout=timeout, auth=auth, user_agent="holdfast"))
         self._scythe.answer_bytes = answer_bytes
         self.requests = 0

@@ -37,7 +37,7 @@ class SruClient:
         self._retries = retries
         self._answer_bytes = answer_bytes
         self._sleep = sleep
-        auth = (login.user, login.password) if login and login.user else None
+        auth = login.auth if login else None
         self._http = httpx.Client(timeout=timeout, auth=auth, headers={"user-agent": "holdfast"})
         self.requests = 0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from types import ModuleType
 from urllib.parse import urlsplit
 
 import stdnum.exceptions
@@ -156,9 +157,9 @@ def check_upc(value: str) -> list[Verdict]:
     return _only_check_digit(ean, f"0{number}" if len(number) == 12 else number)
 
 
-def _stdnum(module: object, number: str, name: str) -> list[Verdict]:
+def _stdnum(module: ModuleType, number: str, name: str) -> list[Verdict]:
     try:
-        module.validate(number)  # type: ignore[attr-defined]
+        module.validate(number)
     except stdnum.exceptions.InvalidChecksum:
         return [Verdict(f"{name}.check_digit", -1, f"{number!r}: the check digit is wrong")]
     except stdnum.exceptions.ValidationError as error:
@@ -166,9 +167,9 @@ def _stdnum(module: object, number: str, name: str) -> list[Verdict]:
     return []
 
 
-def _only_check_digit(module: object, number: str) -> list[Verdict]:
+def _only_check_digit(module: ModuleType, number: str) -> list[Verdict]:
     try:
-        module.validate(number)  # type: ignore[attr-defined]
+        module.validate(number)
     except stdnum.exceptions.InvalidChecksum:
         return [Verdict("standard_number.check_digit", -1, f"{number!r}: the check digit is wrong")]
     except stdnum.exceptions.ValidationError:
@@ -221,8 +222,8 @@ def check_control_number(value: str) -> list[Verdict]:
 
 def check_url(value: str) -> list[Verdict]:
     text = value.strip()
-    if re.search(r"\s", text):
-        return [Verdict("url.form", re.search(r"\s", value.lstrip()).start(), "a blank in the address")]  # type: ignore[union-attr]
+    if blank := re.search(r"\s", text):
+        return [Verdict("url.form", blank.start(), "a blank in the address")]
     try:
         parts = urlsplit(text)
         host = parts.hostname
