@@ -3,29 +3,66 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from holdfast.identity import NAMESPACE
+from resources.ils.errors import IlsDownError, InDoubtError, RefusedError
+
+__all__ = [
+    "AuditEntry",
+    "Capabilities",
+    "CirculationEvent",
+    "Entity",
+    "EntityIls",
+    "EntityUnit",
+    "Fields",
+    "Ils",
+    "IlsDownError",
+    "InDoubtError",
+    "Kind",
+    "LiveRecord",
+    "RefusedError",
+    "Unit",
+    "Written",
+    "source_record_id",
+]
 
 Fields = list[tuple[str, str]]  # (tag, text) as in holdfast.catalogue.fields
 
 
-class IlsDownError(RuntimeError):
-    """The system does not answer, or answers errors, also after the retries. Nothing is lost: materialize again later."""
+Kind = Literal["bib", "holdings", "item", "patron"]
 
 
-class InDoubtError(RuntimeError):
-    """The connection ended, or an error came, after the request was sent: the write may have happened or not."""
+@dataclass(frozen=True)
+class Capabilities:
+    """What an API has; the planner and the writer make do with that.
 
+    Attributes:
+        reads: kinds that can be listed and read.
+        writes: kinds that can be written.
+        versioned: kinds of which the system refuses a stale write by itself. Of the others, a write is read, compared and
+            written under Holdfast's own lock.
+        chosen_ids: kinds of which the client chooses the id of a new record: creating twice creates once.
+        batches: most records in one write request, by kind; 1 where it is not named.
+        write_requests, read_requests: requests that a changed record costs where it is written alone, by kind.
+        shows_deletions: the change feed shows what was deleted outright.
+        audit: who changed a record can be asked for, by kind.
+        suppresses: a record can be hidden from the public.
+    """
 
-class RefusedError(RuntimeError):
-    """The system said no, for good: `status` and what it said."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"{status}: {text[:500]}")
-        self.status = status
+    reads: frozenset[Kind]
+    writes: frozenset[Kind]
+    versioned: frozenset[Kind] = frozenset()
+    chosen_ids: frozenset[Kind] = frozenset()
+    batches: Mapping[Kind, int] = field(default_factory=dict)
+    write_requests: Mapping[Kind, int] = field(default_factory=dict)
+    read_requests: Mapping[Kind, int] = field(default_factory=dict)
+    shows_deletions: bool = False
+    audit: frozenset[Kind] = frozenset()
+    suppresses: bool = True
+    circulation: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +101,7 @@ class Written:
     state: str
     version: int = 0
     answer: str = ""
+    target: str = ""  # the id that the system gave to a new record; '' where the unit's target is it
 
 
 def source_record_id(idempotency_key: str) -> str:
@@ -71,10 +109,90 @@ def source_record_id(idempotency_key: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"source-record:{idempotency_key}"))
 
 
+@dataclass(frozen=True)
+class Entity:
+    """A holdings record, an item or a patron as it is now. `body` is the system's own JSON, unmasked: for memory only."""
+
+    kind: Kind
+    id: str
+    version: int  # 0 where the system has none
+    body: dict[str, Any]
+    updated: str  # ISO 8601, by the system's clock
+
+
+@dataclass(frozen=True)
+class EntityUnit:
+    """One change of one entity, as planned.
+
+    Attributes:
+        changes: JSON pointer (RFC 6901) → (before, after); None: not there. The befores of masked values are their tokens,
+            the afters are the values themselves: a unit lives in memory only.
+    """
+
+    idempotency_key: str
+    correlation_id: str
+    record: int
+    kind: Kind
+    action: str  # 'create', 'update' or 'delete'
+    target: str  # '' for a new one whose id the system gives
+    version: int
+    changes: Mapping[str, tuple[Any, Any]]
+
+
+@dataclass(frozen=True)
+class CirculationEvent:
+    """A loan as it stood after a change. `patron` is the system's id, unmasked: for memory only."""
+
+    loan: str
+    item: str
+    item_barcode: str
+    patron: str
+    action: str  # 'checkout', 'renewal', 'checkin' or the system's own word
+    at: str  # when it happened, ISO 8601
+    due: str
+    library: str
+    updated: str  # when the system wrote it down
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """What the system itself says that was done to a record."""
+
+    kind: Kind
+    target: str
+    action: str  # 'create', 'update' or 'delete'
+    at: str
+    user: str
+    correlation_id: str = ""  # '' where the system does not keep it
+
+
+class EntityIls(Protocol):
+    """What a library system has beside bibliographic records."""
+
+    name: str
+    capabilities: Capabilities
+
+    def entities(self, kind: Kind, since: str | None = None, until: str | None = None) -> Iterator[list[Entity]]:
+        """All of a kind, in pages; with moments of the system's clock, those changed in [since, until)."""
+
+    def fetch_entities(self, kind: Kind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, Entity]:
+        """The live ones with these ids; those that do not exist are left out."""
+
+    def write_entities(self, units: Sequence[EntityUnit], live: Mapping[str, Entity]) -> list[Written]:
+        """As `Ils.write`."""
+
+    def circulation(self, since: str, until: str) -> Iterator[list[CirculationEvent]]:
+        """What was lent, renewed and returned in [since, until) by the clock of `updated`, in pages, in no certain order."""
+
+
 class Ils(Protocol):
     """A library system. Every request carries the correlation ids of the records that it is about."""
 
     name: str
+    capabilities: Capabilities
+
+    def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]:
+        """What was done to these records at or after a moment, as far as the system keeps it."""
 
     def live_records(self, since: str | None = None) -> Iterator[list[LiveRecord]]:
         """All records with MARC, in pages; with `since`, those changed at or after that moment of the system's clock."""

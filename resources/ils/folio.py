@@ -9,10 +9,6 @@ Facts used: docs/how-to/ils-folio.md.
 
 from __future__ import annotations
 
-import datetime as dt
-import email.utils
-import logging
-import re
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -23,20 +19,10 @@ import orjson
 
 from holdfast.catalogue.fields import from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
-from holdfast.identity import NAMESPACE
-from resources.ils.client import (
-    Fields,
-    IlsDownError,
-    InDoubtError,
-    LiveRecord,
-    RefusedError,
-    Unit,
-    Written,
-    source_record_id,
-)
+from resources.ils.client import AuditEntry, Capabilities, Fields, Kind, LiveRecord, Unit, Written, source_record_id
+from resources.ils.errors import RefusedError
 from resources.ils.instance import derive_instance
-
-log = logging.getLogger("holdfast.ils")
+from resources.ils.session import Call, Session
 
 _INSTANCES = "/instance-storage/instances"
 _INSTANCES_BATCH = "/instance-storage/batch/synchronous"
@@ -50,6 +36,18 @@ _SERVERS_OWN = {"_version", "metadata", "hrid", "id", "matchKey", "statusUpdated
 
 class FolioClient:
     """An `Ils`. One per run; not shared between threads."""
+
+    capabilities = Capabilities(
+        reads=frozenset({"bib"}),
+        writes=frozenset({"bib"}),
+        # Of the instance; its MARC has no version, and is read, compared and written.
+        versioned=frozenset({"bib"}),
+        chosen_ids=frozenset({"bib"}),
+        batches={"bib": 100},
+        write_requests={"bib": 2},
+        read_requests={"bib": 1},
+        audit=frozenset({"bib"}),
+    )
 
     def __init__(
         self,
@@ -68,22 +66,21 @@ class FolioClient:
         self.name = f"folio:{tenant}"
         self._login = {"username": user, "password": password}
         self._chunk = chunk_records
-        self._retries = retries
         self._organization = organization
-        self._sleep = sleep
         self._snapshot: str | None = None
-        self._logged_in = False
-        self._http = httpx.Client(
-            base_url=url,
-            timeout=timeout_seconds,
-            transport=transport,
+        self._session = Session(
+            url,
+            self._log_in,
             headers={"X-Okapi-Tenant": tenant, "Accept": "application/json, text/plain"},
+            request_id_header="X-Okapi-Request-Id",
+            timeout_seconds=timeout_seconds,
+            retries=retries,
+            transport=transport,
+            sleep=sleep,
         )
 
     def close(self) -> None:
-        self._http.close()
-
-    # ---- one request ------------------------------------------------------------------------------------------------
+        self._session.close()
 
     def _request(
         self,
@@ -94,83 +91,21 @@ class FolioClient:
         body: Any = None,
         params: dict[str, Any] | None = None,
     ) -> httpx.Response:
-        """Send, and send again where that is safe: reads always, writes only if the server surely did not do them."""
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                if not self._logged_in:
-                    self._log_in()
-                response = self._send(method, path, correlation_ids, body, params)
-            except httpx.ConnectError as error:
-                self._wait_or_give_up(attempt, f"{method} {path}: no connection ({error})", None)
-                continue
-            except httpx.HTTPError as error:
-                if method != "GET" and path != f"{_SOURCE_RECORDS}":
-                    raise InDoubtError(f"{method} {path}: {type(error).__name__}: {error}") from error
-                self._wait_or_give_up(attempt, f"{method} {path}: {type(error).__name__}", None)
-                continue
-            if response.status_code == 401 and attempt <= self._retries:
-                self._logged_in = False
-            elif response.status_code in (429, 503):
-                self._wait_or_give_up(
-                    attempt, f"{method} {path}: {response.status_code}", response.headers.get("Retry-After")
-                )
-            elif response.status_code >= 500 and (method == "GET" or path == _SOURCE_RECORDS):
-                self._wait_or_give_up(attempt, f"{method} {path}: {response.status_code}", None)
-            elif path == _RECORDS_BATCH and response.status_code == 500 and b'"errorMessages"' in response.content:
-                return response  # FOLIO's way to say that none of the records was saved, and why
-            elif response.status_code >= 500:
-                raise InDoubtError(f"{method} {path}: {response.status_code}")
-            elif response.status_code >= 400:
-                raise RefusedError(response.status_code, _said(response))
-            else:
-                return response
-
-    def _wait_or_give_up(self, attempt: int, what: str, retry_after: str | None) -> None:
-        if attempt > self._retries:
-            raise IlsDownError(
-                f"{what}, {attempt} times. Is {self._http.base_url} up? What was not written stays planned."
-            )
-        seconds = _retry_after_seconds(retry_after)
-        seconds = min(0.2 * 2**attempt, 10) if seconds is None else seconds
-        log.warning("ils waits %.1f s: %s", seconds, what)
-        self._sleep(min(seconds, 120))
-
-    def _send(
-        self, method: str, path: str, correlation_ids: Sequence[str], body: Any, params: dict[str, Any] | None
-    ) -> httpx.Response:
-        ids = ",".join(correlation_ids)
-        request_id = str(uuid.uuid5(NAMESPACE, ids)) if ids else str(uuid.uuid4())
-        headers = {"X-Okapi-Request-Id": request_id}
-        if ids:
-            headers["X-Correlation-ID"] = ids
-        content = None
-        if body is not None:
-            content = orjson.dumps(body)
-            headers["Content-Type"] = "application/json"
-        start = time.monotonic()
-        response = self._http.request(method, path, params=params, content=content, headers=headers)
-        log.info(
-            "ils %s %s %d in %d ms, request %s, correlation %s",
-            method,
-            path,
-            response.status_code,
-            (time.monotonic() - start) * 1000,
-            request_id,
-            ids or "-",
+        repeatable = True if method == "GET" or path == _SOURCE_RECORDS else None  # a list of ids is asked for by POST
+        settled = _none_saved if path == _RECORDS_BATCH else None
+        return self._session.send(
+            Call(method, path, correlation_ids, body, params, repeatable=repeatable, settled=settled)
         )
-        return response
 
-    def _log_in(self) -> None:
-        response = self._http.post("/authn/login-with-expiry", json=self._login)
+    def _log_in(self, http: httpx.Client) -> dict[str, str]:
+        response = http.post("/authn/login-with-expiry", json=self._login)
         if response.status_code in (429, 503) or response.status_code >= 500:
             raise httpx.ConnectError(f"login answers {response.status_code}")
         if response.status_code != 201:
             raise RefusedError(
                 response.status_code, "login: check HOLDFAST_ILS_USER, HOLDFAST_ILS_PASSWORD, HOLDFAST_ILS_TENANT"
             )
-        self._logged_in = True
+        return {}  # the token is a cookie
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -235,6 +170,10 @@ class FolioClient:
                 updated=max(updated),
             )
         return live
+
+    def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]:
+        """mod-audit, `/audit-data/marc/bib/{id}`: one request a record."""
+        raise NotImplementedError
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
@@ -436,18 +375,9 @@ def _by_date(since: str, page_at: Callable[[str, int], list[dict[str, Any]]]) ->
         moment, offset = (moment, offset + len(page)) if last == moment else (last, 0)
 
 
-def _retry_after_seconds(value: str | None) -> float | None:
-    """Seconds that a Retry-After asks for, in either of its forms; None where it says nothing. RFC 9110 §10.2.3."""
-    if not value:
-        return None
-    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", value):
-        return float(value)
-    try:
-        moment = email.utils.parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
-    return max((moment - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+def _none_saved(response: httpx.Response) -> bool:
+    """FOLIO's way to say that none of the records was saved, and why."""
+    return response.status_code == 500 and b'"errorMessages"' in response.content
 
 
 def _refuse_changed_marc(unit: Unit, now: LiveRecord | None) -> None:
@@ -458,17 +388,6 @@ def _refuse_changed_marc(unit: Unit, now: LiveRecord | None) -> None:
 
 def _content(instance: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in instance.items() if key not in _SERVERS_OWN}
-
-
-def _said(response: httpx.Response) -> str:
-    """What a refusal says, without the values that it may repeat: those can be what is masked everywhere else."""
-    try:
-        errors = response.json()["errors"]
-        parts = [str(each.get("message", "")) for each in errors]
-        keys = [str(parameter.get("key", "")) for each in errors for parameter in each.get("parameters") or ()]
-        return "; ".join(parts)[:200] + (f" ({', '.join(keys)})" if keys else "")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return response.text[:200]
 
 
 def _refusal(unit: Unit, error: RefusedError) -> Written:
