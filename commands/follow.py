@@ -13,7 +13,11 @@ from commands.graphql import DagsterApi, DagsterError, Run
 from holdfast.preservation.naming import batch_partition
 from holdfast.settings import Settings
 from resources.museum_exports.client import MuseumExports
+from sensors.authority_sensors import list_files
 from sensors.marc_drop_sensor import list_drops
+
+AUTHORITY_LOAD = "authority_load"
+"""No sensor starts it at first: a person looks at what a new authority file would touch before."""
 
 
 class Expected(NamedTuple):
@@ -42,6 +46,9 @@ def expected_loads(settings: Settings) -> dict[Expected, str]:
             files = [path for path in folder.rglob("*") if path.is_file()]
             load = Expected("preservation", "digitization", batch_partition(folder.name))
             shapes[load] = [f"{path}:{path.stat().st_size}:{path.stat().st_mtime_ns}" for path in files]
+    authorities = list_files(settings)
+    if authorities:
+        shapes[Expected("catalog", AUTHORITY_LOAD, "")] = [f"{name}:{state}" for name, state in authorities.items()]
     return {load: "\n".join(sorted(lines)) for load, lines in shapes.items()}
 
 
@@ -70,11 +77,14 @@ def follow(
     history = {
         (run.job, run.partition) for run in api.runs(limit=1000) if run.status == "SUCCESS" and run.created < since
     }
+    for load in sorted(wanted):
+        if load.job == AUTHORITY_LOAD:
+            _launch(api, load)
     for load in sorted(unchanged):
-        if (load.job, load.partition) in history:
+        if (load.job, load.partition) in history and load.job != AUTHORITY_LOAD:
             say(f"{load.partition}: nothing new came; loading it again to show that nothing is written twice")
             _launch(api, load)
-    say(f"waiting for {len(wanted)} loads that the sensors start")
+    say(f"waiting for {len(wanted)} loads; sensors start them")
     found: dict[Expected, Run] = {}
     told: dict[str, str] = {}
     end = time.monotonic() + timeout
@@ -102,4 +112,4 @@ def _tell(api: DagsterApi, run: Run, told: dict[str, str], say: Callable[[str], 
         state += f" after {run.seconds:.0f} s"
     if told.get(run.run_id) != state:
         told[run.run_id] = state
-        say(f"{run.partition}: {state}")
+        say(f"{run.partition or run.job}: {state}")

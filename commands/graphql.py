@@ -173,8 +173,9 @@ class DagsterApi:
         return {entry["label"]: entry["intValue"] for entry in entries if entry.get("intValue") is not None}
 
     def launch(self, location: str, job: str, partition: str, dimensions: dict[str, str] | None = None) -> str:
-        """Launch a job for a partition; the run's id."""
-        tags = {"dagster/partition": partition} | {f"dagster/partition/{k}": v for k, v in (dimensions or {}).items()}
+        """Launch a job for a partition ('': it has none); the run's id."""
+        tags = {"dagster/partition": partition} if partition else {}
+        tags |= {f"dagster/partition/{k}": v for k, v in (dimensions or {}).items()}
         params = {
             "selector": {"repositoryLocationName": location, "repositoryName": "__repository__", "jobName": job},
             "runConfigData": {},

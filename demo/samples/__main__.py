@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from demo.samples import drops, museum, pages
+from demo.samples import authorities, drops, museum, pages
 
 
 def files() -> dict[str, bytes]:
@@ -22,6 +22,7 @@ def files() -> dict[str, bytes]:
         out[f"scans/{batch_id}/manifest.json"] = text.encode() + b"\n"
     out["museum/prints/prints.csv"] = museum.prints()
     out["museum/objects/objects.xml"] = museum.objects()
+    out["authorities/demo/headings.mrc"] = authorities.authorities()
     return out
 
 
@@ -38,7 +39,9 @@ def put(path: Path, data: bytes) -> bool:
 
 def main(given: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.samples", description=__doc__)
-    parser.add_argument("--to", type=Path, required=True, help="folder that gets marc/, scans/ and museum/")
+    parser.add_argument(
+        "--to", type=Path, required=True, help="folder that gets marc/, scans/, museum/ and authorities/"
+    )
     chosen = parser.parse_args(given)
     for name, data in files().items():
         done = put(chosen.to / name, data)

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import polars as pl
 import pymarc
 import pytest
 from lxml import etree
@@ -16,11 +17,14 @@ from PIL import Image
 from stdnum import isbn
 
 from demo.ils.store import Store
-from demo.samples import drops, museum, pages, seed
+from demo.samples import authorities, drops, museum, pages, seed
 from demo.samples.__main__ import files, main
 from demo.samples.books import books
 from demo.samples.glyphs import check
 from demo.samples.records import as_content
+from holdfast.authority.linking import link_records
+from holdfast.authority.records import read_authorities
+from holdfast.marc import read_blocks, read_columns
 
 
 def whole_records(data: bytes) -> Iterator[pymarc.Record | None]:
@@ -202,3 +206,14 @@ def test_of_the_lido_objects_only_the_last_is_invalid(test_data: Path) -> None:
     assert not schema.validate(root)
     root.remove(objects[-1])
     assert schema.validate(root), schema.error_log
+
+
+def test_the_headings_of_the_sample_books_are_established_changed_or_missing() -> None:
+    data = authorities.authorities()
+    block = next(iter(read_blocks(io.BytesIO(data))))
+    file = read_authorities(read_columns(block), authority_file="demo", file="headings.mrc", thesaurus="lcsh")
+    assert data.count(b"\x1d") == file.authorities.height >= 500 and not file.rejected.height
+    frames = read_columns(next(iter(read_blocks(io.BytesIO(drops.ebooks().data)))))
+    readable = frames.subfields.join(frames.records.filter(pl.col("fault").is_null()), on="record", how="semi")
+    verdicts = dict(link_records(readable, file)["verdict"].value_counts().iter_rows())
+    assert verdicts["linked"] > verdicts["unlinked"] > 10 and verdicts["linked_by_reference"] > 10
