@@ -26,6 +26,7 @@ CREATE TABLE claims (
     PRIMARY KEY (ils, identifier, idempotency_key),
     FOREIGN KEY (ils, idempotency_key) REFERENCES ledger (ils, idempotency_key) ON DELETE CASCADE
 );
+CREATE INDEX claims_key ON claims (ils, idempotency_key);
 
 -- Which system a name in the ledger stands for.
 CREATE TABLE ils_addresses (
