@@ -9,25 +9,46 @@ Facts used: docs/how-to/ils-folio.md.
 
 from __future__ import annotations
 
+import datetime as dt
+import email.utils
+import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 import orjson
 
+from holdfast.catalogue.entity_patch import Token
 from holdfast.catalogue.fields import from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
-from resources.ils.client import AuditEntry, Capabilities, Fields, Kind, LiveRecord, Unit, Written, source_record_id
-from resources.ils.errors import RefusedError
+from resources.ils.client import (
+    AuditEntry,
+    Capabilities,
+    CirculationEvent,
+    Entity,
+    EntityUnit,
+    Fields,
+    Kind,
+    LiveRecord,
+    Unit,
+    Written,
+    source_record_id,
+)
+from resources.ils.errors import IlsDownError, RefusedError
+from resources.ils.folio_audit import INVENTORY_PATHS, read_audit
+from resources.ils.folio_inventory import Inventory, quoted
 from resources.ils.instance import derive_instance
 from resources.ils.session import Call, Session
+
+log = logging.getLogger("holdfast.ils")
 
 _INSTANCES = "/instance-storage/instances"
 _INSTANCES_BATCH = "/instance-storage/batch/synchronous"
 _RECORDS = "/source-storage/records"
 _RECORDS_BATCH = "/source-storage/batch/records"
+_SNAPSHOTS = "/source-storage/snapshots"
 _SOURCE_RECORDS = "/source-storage/source-records"
 _PAGE = 500
 # What the server sets by itself and takes no part in a comparison.
@@ -38,15 +59,16 @@ class FolioClient:
     """An `Ils`. One per run; not shared between threads."""
 
     capabilities = Capabilities(
-        reads=frozenset({"bib"}),
-        writes=frozenset({"bib"}),
-        # Of the instance; its MARC has no version, and is read, compared and written.
-        versioned=frozenset({"bib"}),
-        chosen_ids=frozenset({"bib"}),
-        batches={"bib": 100},
+        reads=frozenset({"bib", "holdings", "item", "patron"}),
+        writes=frozenset({"bib", "holdings", "item", "patron"}),
+        # Of a bibliographic record the instance; its MARC has none, as users have none: read, compared and written.
+        versioned=frozenset({"bib", "holdings", "item"}),
+        chosen_ids=frozenset({"bib", "holdings", "item", "patron"}),
+        batches={"bib": 100, "holdings": 100, "item": 100},
         write_requests={"bib": 2},
-        read_requests={"bib": 1},
-        audit=frozenset({"bib"}),
+        read_requests={"bib": 1, "patron": 1},  # a user is read back
+        audit=frozenset({"bib", "holdings", "item"}),
+        circulation=True,
     )
 
     def __init__(
@@ -61,6 +83,7 @@ class FolioClient:
         retries: int = 5,
         organization: str = "",
         name: str = "",
+        token: Token | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -69,6 +92,8 @@ class FolioClient:
         self._chunk = chunk_records
         self._organization = organization
         self._snapshot: str | None = None
+        self._user = user
+        self._own_user: str | None = None
         self._session = Session(
             url,
             self._log_in,
@@ -79,9 +104,47 @@ class FolioClient:
             transport=transport,
             sleep=sleep,
         )
+        self._inventory = Inventory(self._session.send, self._session.many, chunk_records, token)
 
     def close(self) -> None:
-        self._session.close()
+        try:
+            self._commit_snapshot()
+        finally:
+            self._session.close()
+
+    def clock(self) -> dt.datetime:
+        """By the Date of an answer (RFC 9110 §6.6.1); our own clock where the gateway in front leaves it out."""
+        answer = self._request("GET", "/service-points", params={"limit": 0})
+        try:
+            return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).astimezone(dt.UTC)
+        except ValueError:
+            return dt.datetime.now(dt.UTC)
+
+    def own_user(self) -> str:
+        """Id of the user that we are logged in as: the audit names it. '' where we may not read users."""
+        if self._own_user is None:
+            params = {"query": f"username == {quoted([self._user])}", "limit": 1, "totalRecords": "none"}
+            try:
+                found = orjson.loads(self._request("GET", "/users", params=params).content)["users"]
+            except RefusedError:
+                found = []
+            self._own_user = str(found[0]["id"]) if found else ""
+        return self._own_user
+
+    # ---- holdings, items, patrons, circulation ----------------------------------------------------------------------
+
+    def entities(self, kind: Kind, since: str | None = None, until: str | None = None) -> Iterator[list[Entity]]:
+        return self._inventory.entities(kind, since, until)
+
+    def fetch_entities(self, kind: Kind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, Entity]:
+        return self._inventory.fetch(kind, ids, correlation_ids)
+
+    def write_entities(self, units: Sequence[EntityUnit], live: Mapping[str, Entity]) -> list[Written]:
+        """Holdings and items a batch a request, users one by one, each read back. `live` is keyed by `target_of` a unit."""
+        return self._inventory.write(units, live)
+
+    def circulation(self, since: str, until: str) -> Iterator[list[CirculationEvent]]:
+        return self._inventory.circulation(since, until)
 
     def _request(
         self,
@@ -177,8 +240,35 @@ class FolioClient:
         return {each.idempotency_key: live[each.target] for each in units if each.target in live}
 
     def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]:
-        """mod-audit, `/audit-data/marc/bib/{id}`: one request a record."""
-        raise NotImplementedError
+        """mod-audit: one request a record and ten events. Of a bibliographic record the events of its MARC; of one without
+        MARC those of its instance."""
+        paths = {each: f"/audit-data/inventory/{INVENTORY_PATHS.get(kind, 'instance')}/{each}" for each in targets}
+        if kind == "bib":
+            matched = self._matched_ids(targets)
+            paths |= {target: f"/audit-data/marc/bib/{each}" for target, each in matched.items()}
+        elif kind not in INVENTORY_PATHS:
+            raise ValueError(f"FOLIO keeps no audit of a {kind} that Holdfast reads: bib, holdings or item")
+        yield from read_audit(self._session.many, kind, paths, since)
+
+    def _matched_ids(self, targets: Sequence[str]) -> dict[str, str]:
+        """Instance id → the id that all versions of its MARC record have in common, deleted ones too. It is 999 ff $s."""
+        matched: dict[str, str] = {}
+        for at in range(0, len(targets), self._chunk):
+            params, ids = {"idType": "INSTANCE", "deleted": "true"}, list(targets[at : at + self._chunk])
+            answer = self._request("POST", _SOURCE_RECORDS, body=ids, params=params)
+            for each in orjson.loads(answer.content)["sourceRecords"]:
+                matched[each["externalIdsHolder"]["instanceId"]] = self._matched_id(each)
+        return matched
+
+    def _matched_id(self, source_record: dict[str, Any]) -> str:
+        parsed = source_record.get("parsedRecord") or {}
+        for tag, text in from_marc_json(parsed["content"]) if parsed.get("content") else []:
+            if tag == "999" and text.startswith("ff"):
+                for piece in text.split("\x1f")[1:]:
+                    if piece.startswith("s"):
+                        return piece[1:]
+        found = self._request("GET", f"{_RECORDS}/{source_record['recordId']}").json()
+        return str(found["matchedId"])
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
@@ -358,11 +448,22 @@ class FolioClient:
     def _open_snapshot(self) -> str:
         if self._snapshot is None:
             snapshot = str(uuid.uuid4())
-            self._request(
-                "POST", "/source-storage/snapshots", body={"jobExecutionId": snapshot, "status": "PARSING_IN_PROGRESS"}
-            )
+            self._request("POST", _SNAPSHOTS, body={"jobExecutionId": snapshot, "status": "PARSING_IN_PROGRESS"})
             self._snapshot = snapshot
         return self._snapshot
+
+    def _commit_snapshot(self) -> None:
+        """Say that the load is over: a snapshot that stays in progress looks like a load that hangs. What it holds is
+        written either way, so a system that does not answer any more is no reason to fail."""
+        if self._snapshot is None:
+            return
+        snapshot, self._snapshot = self._snapshot, None
+        body = {"jobExecutionId": snapshot, "status": "COMMITTED"}
+        call = Call("PUT", f"{_SNAPSHOTS}/{snapshot}", body=body, repeatable=True)
+        try:
+            self._session.send(call)
+        except (RefusedError, IlsDownError) as error:
+            log.warning("snapshot %s of source-record-storage stays in progress: %s", snapshot, error)
 
 
 def _by_date(since: str, page_at: Callable[[str, int], list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:
