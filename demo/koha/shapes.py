@@ -116,9 +116,9 @@ def _fits(declared: str, value: Any) -> bool:
     if isinstance(value, int) and not -(2**31) <= value < 2**31:
         return False
     try:
-        if kind == "d":
+        if kind == "d" and isinstance(value, str):
             return len(value) == 10 and bool(date.fromisoformat(value))
-        if kind == "t":
+        if kind == "t" and isinstance(value, str):
             return len(value) > 10 and datetime.fromisoformat(value).tzinfo is not None
     except ValueError:
         return False

@@ -50,6 +50,8 @@ class Capabilities:
         shows_deletions: the change feed shows what was deleted outright.
         audit: who changed a record can be asked for, by kind.
         suppresses: a record can be hidden from the public.
+        circulation: loans can be asked for by when they changed.
+        own_fields: tags that the system keeps for itself; they take part in no patch.
     """
 
     reads: frozenset[Kind]
@@ -63,6 +65,7 @@ class Capabilities:
     audit: frozenset[Kind] = frozenset()
     suppresses: bool = True
     circulation: bool = False
+    own_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class LiveRecord:
     source_id: str  # of the MARC record's present version; '' where there is none
     fields: Fields
     updated: str  # ISO 8601, by the system's clock
+    created: str = ""  # the id that a plan gave to it when it was new, where the system gives ids itself and keeps this
 
 
 @dataclass(frozen=True)
@@ -199,6 +203,11 @@ class Ils(Protocol):
 
     def fetch(self, targets: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, LiveRecord]:
         """The live records with these ids; those that do not exist are left out."""
+
+    def find_created(self, units: Sequence[Unit]) -> dict[str, LiveRecord]:
+        """Of new records that may have been made by an attempt whose answer was lost, those that the system has, by
+        idempotency key: by what is in them where the client does not choose ids (`Capabilities.chosen_ids`). `write` gets
+        them as the live record of the unit's target, and answers with their id."""
 
     def write(self, units: Sequence[Unit], live: dict[str, LiveRecord]) -> list[Written]:
         """Do what is still to be done of each unit, given the live records as just read.

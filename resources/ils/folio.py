@@ -171,6 +171,10 @@ class FolioClient:
             )
         return live
 
+    def find_created(self, units: Sequence[Unit]) -> dict[str, LiveRecord]:
+        live = self.fetch([each.target for each in units], [each.correlation_id for each in units])
+        return {each.idempotency_key: live[each.target] for each in units if each.target in live}
+
     def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]:
         """mod-audit, `/audit-data/marc/bib/{id}`: one request a record."""
         raise NotImplementedError

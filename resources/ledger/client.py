@@ -116,12 +116,14 @@ class Ledger:
 
     def settle(self, ils: str, written: Iterable[Written]) -> None:
         rows = [
-            [each.state, each.version or None, each.answer[:1000].replace("\0", "␀"), ils, each.idempotency_key]
+            [each.state, each.version or None, each.answer[:1000].replace("\0", "␀"), each.target, ils]
+            + [each.idempotency_key]
             for each in written
         ]
         with self._postgres.transaction() as connection, connection.cursor() as cursor:
             cursor.executemany(
-                "UPDATE ledger SET state = %s, version_after = %s, answer = %s, settled_at = now() "
+                "UPDATE ledger SET state = %s, version_after = %s, answer = %s, settled_at = now(), "
+                "target = coalesce(nullif(%s, ''), target) "
                 "WHERE ils = %s AND idempotency_key = %s AND state <> 'acknowledged'",
                 rows,
             )

@@ -76,12 +76,15 @@ class Committer:
         read_again: set[str] = set()
         for attempt in range(1, _DOUBTS + 1):
             # A new record has nothing to be read, unless an attempt may have created it already.
-            reading = [each for each in units if each.action != "create" or each.idempotency_key in doubtful]
+            reading = [each for each in units if each.action != "create"]
             live = (
                 self._ils.fetch([each.target for each in reading], [each.correlation_id for each in reading])
                 if reading
                 else {}
             )
+            perhaps = [each for each in units if each.action == "create" and each.idempotency_key in doubtful]
+            made = self._ils.find_created(perhaps) if perhaps else {}
+            live |= {each.target: made[each.idempotency_key] for each in perhaps if each.idempotency_key in made}
             self._ledger.send(
                 self._load.ils, {each.idempotency_key: self._image(live.get(each.target), each) for each in units}
             )
