@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from holdfast.catalogue.systems import SYSTEM_FIELDS
 from holdfast.harvest.rhythm import parse_rhythm
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
 from holdfast.marc.validation.issues import KINDS
@@ -160,7 +161,7 @@ class Limits(_Table):
 class Ils(_Table):
     """The library system; its address and login come from HOLDFAST_ILS_*."""
 
-    adapter: Literal["folio"] = Field(default="folio", description="which API it speaks")
+    adapter: Literal["folio", "koha"] = Field(default="folio", description="which API it speaks")
     name: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$|^$",
@@ -169,6 +170,16 @@ class Ils(_Table):
     )
     moved_from: str = Field(
         default="", description="address that the system of this name had before it moved; only while it moves"
+    )
+    oai_url: str = Field(default="", description="Koha's OAI-PMH server; empty: HOLDFAST_ILS_URL/cgi-bin/koha/oai.pl")
+    mark_field: str = Field(
+        default="948",
+        pattern=r"^9[0-9]{2}$",
+        description="Koha: local field that says which change wrote a record; by it a lost answer is found again",
+    )
+    duplicate_check: bool = Field(
+        default=True,
+        description="Koha: it may refuse a new record that it holds for a duplicate; false: matching alone decides",
     )
     chunk_records: int = Field(default=100, ge=1, le=100, description="records in one request")
     progress_records: int = Field(
@@ -506,6 +517,14 @@ class Settings(_Table):
     collections: dict[Name, Collection] = Field(default_factory=dict)
     scanners: dict[Name, Scanner] = Field(default_factory=dict)
     root: Path = Field(default=Path(), exclude=True, description="folder of the file; set by load_settings")
+
+    @model_validator(mode="after")
+    def _systems_own_fields_are_protected(self) -> Settings:
+        """What the library system keeps for itself stays as it is, whatever a source's `protected` says."""
+        for source in self.sources.values():
+            own = [each for each in SYSTEM_FIELDS[self.ils.adapter] if each not in source.protected]
+            object.__setattr__(source, "protected", (*source.protected, *own))  # frozen, and not given out yet
+        return self
 
     @model_validator(mode="after")
     def _budgets_name_sources(self) -> Settings:

@@ -23,6 +23,7 @@ from resources.ils.folio import FolioClient
 from resources.ledger.commit import Committer
 from resources.postgres.client import Postgres
 from tests.demo_ils import DemoIls
+from tests.demo_koha import DemoKoha
 
 ROOT = Path(__file__).resolve().parents[1]
 SALT = "the salt of the tests: keep nothing real under it"
@@ -159,6 +160,22 @@ def demo_ils(_demo_ils: DemoIls) -> DemoIls:
     """The session's demo ILS, empty and without faults. A test that kills it starts it again."""
     _demo_ils.reset()
     return _demo_ils
+
+
+@pytest.fixture(scope="session")
+def _demo_koha(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoKoha]:
+    running = DemoKoha(tmp_path_factory.mktemp("demo-koha"))
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+@pytest.fixture
+def demo_koha(_demo_koha: DemoKoha) -> DemoKoha:
+    """The session's demo Koha, empty and without faults. A test that kills it starts it again."""
+    _demo_koha.reset()
+    return _demo_koha
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from catalog_assets.partitions import SETTINGS
 from holdfast.catalogue.snapshot import RECORDS
 from holdfast.environment import read_environment
 from holdfast.privacy.masking import MaskingRules
-from resources.ils.folio import FolioClient
+from resources.ils.client import Ils
 from resources.ils.snapshot import refresh_snapshot
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
@@ -30,7 +30,7 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
     ),
 )
 def catalog_snapshot(
-    lake: dg.ResourceParam[Lake], ils: dg.ResourceParam[FolioClient], ledger: dg.ResourceParam[Ledger]
+    lake: dg.ResourceParam[Lake], ils: dg.ResourceParam[Ils], ledger: dg.ResourceParam[Ledger]
 ) -> dg.MaterializeResult:
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     now = dt.datetime.now(dt.UTC)

@@ -7,7 +7,7 @@ from catalog_assets.partitions import LOADS, SETTINGS, load_of
 from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
 from holdfast.environment import read_environment
 from holdfast.privacy.masking import MaskingRules
-from resources.ils.folio import FolioClient
+from resources.ils.client import Ils
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
 from resources.ledger.applying import apply_window, refusals
@@ -39,7 +39,7 @@ def ils_commits(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[Postgres],
-    ils: dg.ResourceParam[FolioClient],
+    ils: dg.ResourceParam[Ils],
     ledger: dg.ResourceParam[Ledger],
     locks: dg.ResourceParam[Locks],
     idempotency_filter: dg.ResourceParam[IdempotencyFilter],

@@ -25,6 +25,21 @@ def correlation_ids(headers: Headers) -> tuple[str, ...]:
     return tuple(part.strip() for part in headers.get("x-correlation-id", "").split(",") if part.strip())
 
 
+def request_id(headers: Headers) -> str:
+    """FOLIO's own header, else the one that proxies know."""
+    return headers.get("x-okapi-request-id") or headers.get("x-request-id", "")
+
+
+def refuses_foreign(headers: Headers) -> Response | None:
+    """The demo's own paths take no request that a web page of another origin could have sent."""
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if host.rpartition(":")[0] not in LOOPBACK and host not in LOOPBACK:
+        return Response("Host is not loopback", 403, media_type="text/plain")
+    if origin is not None and origin != f"http://{host}":
+        return Response("Foreign Origin", 403, media_type="text/plain")
+    return None
+
+
 class Gateway:
     """Every path but login, health and the demo's own needs a tenant and a token; 401 text/plain otherwise.
 
@@ -50,13 +65,7 @@ class Gateway:
 
     def _user(self, path: str, headers: Headers) -> tuple[str, Response | None]:
         if path.startswith(OPEN_PATHS):
-            host = headers.get("host", "")
-            origin = headers.get("origin")
-            if host.rpartition(":")[0] not in LOOPBACK and host not in LOOPBACK:
-                return "", Response("Host is not loopback", 403, media_type="text/plain")
-            if origin is not None and origin != f"http://{host}":
-                return "", Response("Foreign Origin", 403, media_type="text/plain")
-            return self.tokens.account.user, None
+            return self.tokens.account.user, refuses_foreign(headers)
         tenant = headers.get("x-okapi-tenant")
         if not tenant:
             return "", Response("Missing Tenant", 401, media_type="text/plain")
@@ -181,7 +190,7 @@ class RequestLogMiddleware:
                     scope["path"] + (f"?{query}" if query else ""),
                     status,
                     round((time.monotonic() - began) * 1000, 3),
-                    headers.get("x-okapi-request-id", ""),
+                    request_id(headers),
                     orjson.dumps(correlation_ids(headers)).decode(),
                     scope["state"].get("fault"),
                     orjson.dumps(redacted(headers)).decode(),

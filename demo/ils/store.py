@@ -85,12 +85,13 @@ def as_milliseconds(iso: str) -> int:
 class Store:
     """Connections to the file. `writing()` gives a transaction and its time, `reading()` a connection to read from."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: str = SCHEMA, content: tuple[str, ...] = CONTENT) -> None:
         self.path = path
+        self._content = content
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._writer = self._connect(cache_mib=32)
-        self._writer.executescript(SCHEMA)
+        self._writer.executescript(schema)
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._last = self._last_time()
 
@@ -144,8 +145,8 @@ class Store:
     def reset(self) -> None:
         """Empty every table of content and start the audit's and the requests' numbers at 1 again."""
         with self.writing() as (connection, _):
-            for table in CONTENT:
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  names from CONTENT
+            for table in self._content:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608  names from our own list
             connection.execute("DELETE FROM sqlite_sequence")
             connection.execute("DELETE FROM settings WHERE name LIKE 'hrid.%'")
 

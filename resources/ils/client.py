@@ -45,17 +45,21 @@ class Capabilities:
         writes: kinds that can be written.
         versioned: kinds of which the system refuses a stale write by itself. Of the others, a write is read, compared and
             written under Holdfast's own lock.
+        compares: kinds of which the adapter reads, compares, writes and reads back within `write` itself.
         chosen_ids: kinds of which the client chooses the id of a new record: creating twice creates once.
         batches: most records in one write request, by kind; 1 where it is not named.
         write_requests, read_requests: requests that a changed record costs where it is written alone, by kind.
         shows_deletions: the change feed shows what was deleted outright.
         audit: who changed a record can be asked for, by kind.
         suppresses: a record can be hidden from the public.
+        circulation: loans can be asked for by when they changed.
+        own_fields: tags that the system keeps for itself; they take part in no patch.
     """
 
     reads: frozenset[Kind]
     writes: frozenset[Kind]
     versioned: frozenset[Kind] = frozenset()
+    compares: frozenset[Kind] = frozenset()
     chosen_ids: frozenset[Kind] = frozenset()
     batches: Mapping[Kind, int] = field(default_factory=dict)
     write_requests: Mapping[Kind, int] = field(default_factory=dict)
@@ -64,6 +68,7 @@ class Capabilities:
     audit: frozenset[Kind] = frozenset()
     suppresses: bool = True
     circulation: bool = False
+    own_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,7 @@ class LiveRecord:
     source_id: str  # of the MARC record's present version; '' where there is none
     fields: Fields
     updated: str  # ISO 8601, by the system's clock
+    created: str = ""  # the id that a plan gave to it when it was new, where the system gives ids itself and keeps this
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,43 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from holdfast.environment import read_environment
+from holdfast.environment import Environment, read_environment
 from holdfast.privacy.entities import token_maker
 from holdfast.settings import Settings
 from resources.ils.folio import FolioClient
+from resources.ils.koha import KohaClient
 from resources.ledger.address import remember_address
+
+LibrarySystem = FolioClient | KohaClient
+
+
+def open_ils(settings: Settings, environment: Environment) -> LibrarySystem:
+    """The client that `ils.adapter` names. Adding one: docs/how-to/adding-an-ils.md."""
+    if settings.ils.adapter == "koha":
+        return KohaClient(
+            environment.need("HOLDFAST_ILS_URL"),
+            environment.need("HOLDFAST_ILS_USER"),
+            environment.need("HOLDFAST_ILS_PASSWORD"),
+            oai_url=settings.ils.oai_url,
+            mark_field=settings.ils.mark_field,
+            duplicate_check=settings.ils.duplicate_check,
+            name=settings.ils.name,
+            chunk_records=settings.ils.chunk_records,
+            timeout_seconds=settings.ils.timeout_seconds,
+            retries=settings.ils.retries,
+        )
+    return FolioClient(
+        environment.need("HOLDFAST_ILS_URL"),
+        environment.need("HOLDFAST_ILS_TENANT"),
+        environment.need("HOLDFAST_ILS_USER"),
+        environment.need("HOLDFAST_ILS_PASSWORD"),
+        chunk_records=settings.ils.chunk_records,
+        timeout_seconds=settings.ils.timeout_seconds,
+        retries=settings.ils.retries,
+        token=token_maker(environment.need("HOLDFAST_MASKING_SALT").encode()),
+        organization=settings.library.marc_organization_code,
+        name=settings.ils.name,
+    )
 
 
 def ils_resource(settings: Settings) -> dg.ResourceDefinition:
@@ -18,26 +50,15 @@ def ils_resource(settings: Settings) -> dg.ResourceDefinition:
         description="The library system that HOLDFAST_ILS_URL names, by its published API.",
         required_resource_keys={"postgres"},
     )
-    def ils(context: dg.InitResourceContext) -> Iterator[FolioClient]:
+    def ils(context: dg.InitResourceContext) -> Iterator[LibrarySystem]:
         environment = read_environment()
-        client = FolioClient(
-            environment.need("HOLDFAST_ILS_URL"),
-            environment.need("HOLDFAST_ILS_TENANT"),
-            environment.need("HOLDFAST_ILS_USER"),
-            environment.need("HOLDFAST_ILS_PASSWORD"),
-            chunk_records=settings.ils.chunk_records,
-            timeout_seconds=settings.ils.timeout_seconds,
-            retries=settings.ils.retries,
-            token=token_maker(environment.need("HOLDFAST_MASKING_SALT").encode()),
-            organization=settings.library.marc_organization_code,
-            name=settings.ils.name,
-        )
+        client = open_ils(settings, environment)
         try:
             remember_address(
                 context.resources.postgres,
                 client.name,
                 environment.need("HOLDFAST_ILS_URL"),
-                environment.need("HOLDFAST_ILS_TENANT"),
+                environment.need("HOLDFAST_ILS_TENANT") if settings.ils.adapter == "folio" else "",
                 settings.ils.moved_from,
             )
             yield client

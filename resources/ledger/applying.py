@@ -90,7 +90,7 @@ def overtaken(
     found: dict[int, str] = {}
     new = records.join(creates.select("record"), on="record", how="semi")
     for page in ils.live_records(watermark):
-        others = [as_live(each) for each in page if each.target not in ours and each.fields]
+        others = [as_live(each) for each in page if not ours & {each.target, each.created} and each.fields]
         if others:
             matches = match(new, snapshot(others, rules, salt)[0], source.match)
             # A record that could be one of several is overtaken, too: it has no single target.

@@ -103,7 +103,7 @@ class Committer:
         self._chunk, self._progress_records = chunk_records, progress_records
         self._patience = patience_seconds
         self._sleep = sleep
-        self._versioned = "bib" in ils.capabilities.versioned
+        self._guarded = "bib" in ils.capabilities.versioned | ils.capabilities.compares
         self._chosen_ids = "bib" in ils.capabilities.chosen_ids
         self.progress = Progress(total)
         self.collided: set[str] = set()  # idempotency keys of new records that another window has made
@@ -249,7 +249,7 @@ class Committer:
     def _write(self, units: list[Unit], doubtful: set[str], under: Under, held: Held) -> list[Written]:
         """Write as many as one request takes. Where the system refuses no stale write by itself, as little as it allows lies
         between reading and writing a record, and what is there in the end is read back."""
-        if self._versioned:
+        if self._guarded:
             done, _ = self._attempt(units, doubtful, under, held)
         else:
             most = max(self._ils.capabilities.batches.get("bib", 1), 1)

@@ -56,8 +56,13 @@ def settle_doubts(ledger: Ledger, ils: str, source: str, partition: str, snapsho
     keys = {source_record_id(key): key for key in ledger.in_doubt(ils, source, partition)}
     if not keys:
         return 0
-    found = snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version").collect()
-    written = [Written(keys[each], "acknowledged", version, "found written") for each, version in found.iter_rows()]
+    found = (
+        snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version", "instance_id").collect()
+    )
+    written = [
+        Written(keys[each], "acknowledged", version, "found written", target)
+        for each, version, target in found.iter_rows()
+    ]
     ledger.settle(ils, written)
     return len(written)
 
