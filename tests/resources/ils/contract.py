@@ -205,5 +205,3 @@ class IlsContract:
 
 def _dates(record: LiveRecord) -> set[tuple[str, str]]:
     return {each for each in record.fields if each[0] in ("001", "003", "005", "999")}
-
-
