@@ -31,7 +31,7 @@ def client(koha: DemoKoha) -> Iterator[KohaClient]:
 
 def entity(number: int, kind: str, action: str, target: str, **changes: tuple[Any, Any]) -> EntityUnit:
     pointers = {f"/{name}": pair for name, pair in changes.items()}
-    return EntityUnit(f"k{number}", f"c{number}", number, kind, action, target, 0, pointers)  # type: ignore[arg-type]
+    return EntityUnit(f"k{number}", f"c{number}", number, kind, action, target, 0, pointers)
 
 
 def new(**values: Any) -> dict[str, tuple[Any, Any]]:
@@ -53,15 +53,15 @@ def test_every_request_is_in_the_specification(koha: DemoKoha, data: Path) -> No
     patron = entity(5, "patron", "create", "", **new(cardnumber="p1", **READER))
     ids = [each.target for each in client.write_entities([item, patron], {})]
     for kind, number, name, value in (("item", ids[0], "callnumber", "QA 76"), ("patron", ids[1], "city", "Wien")):
-        live = client.fetch_entities(kind, [number], ["c"])  # type: ignore[arg-type]
+        live = client.fetch_entities(kind, [number], ["c"])
         unit_ = entity(6, kind, "update", number, **{name: (None, value)})
         assert [each.state for each in client.write_entities([unit_], live)] == ["acknowledged"]
-        assert [*client.entities(kind, LONG_AGO, "2100-01-01T00:00:00+00:00"), *client.audit(kind, [number], LONG_AGO)]  # type: ignore[arg-type]
+        assert [*client.entities(kind, LONG_AGO, "2100-01-01T00:00:00+00:00"), *client.audit(kind, [number], LONG_AGO)]
     koha.call("POST", "/checkouts", json={"patron_id": int(ids[1]), "item_id": int(ids[0])}).raise_for_status()
     assert list(client.circulation(LONG_AGO, "2100-01-01T00:00:00+00:00"))
     koha.check_in(1)
     for kind, number in (("item", ids[0]), ("patron", ids[1])):
-        live = client.fetch_entities(kind, [number], ["c"])  # type: ignore[arg-type]
+        live = client.fetch_entities(kind, [number], ["c"])
         assert [each.state for each in client.write_entities([entity(7, kind, "delete", number)], live)] == [
             "acknowledged"
         ]
@@ -194,7 +194,7 @@ def test_neither_the_secret_nor_a_token_is_logged(koha: DemoKoha, caplog: pytest
     caplog.set_level(logging.DEBUG)
     client = koha.client()
     settle(client, [unit(1)])
-    token = client._session._authorization["Authorization"].split()[1]  # type: ignore[index]
+    token = client._session._authorization["Authorization"].split()[1]
     client.close()
     assert "POST /biblios" in caplog.text and "demo-secret" not in caplog.text and token not in caplog.text
     wrong = KohaClient(koha.url, "demo", "wrong", retries=0)
