@@ -179,12 +179,24 @@ class KohaClient:
             )
             # A record that changes while the list is read counts as changed since its first page.
             moment = moment or _clock(answer)
-            page = [self._live(from_marc_json(each), moment) for each in orjson.loads(answer.content)]
+            rows = orjson.loads(answer.content)
+            page = self._page(rows, moment)
             if page:
                 yield page
-            if len(page) < _PAGE:
+            if len(rows) < _PAGE or not page:
                 return
-            last = int(page[-1].target)
+            last = max(int(each.target) for each in page)
+
+    def _page(self, rows: Iterable[dict[str, Any]], moment: str) -> list[LiveRecord]:
+        live = [self._live(from_marc_json(each), moment) for each in rows]
+        numbered = [each for each in live if each.target]
+        if len(numbered) < len(live):
+            log.warning(
+                "%s: %d records have no 999 $c and are left out: is biblio.biblionumber mapped to another field?",
+                self.name,
+                len(live) - len(numbered),
+            )
+        return numbered
 
     def _feed(self, since: str) -> Iterator[list[LiveRecord]]:
         first = dt.datetime.fromisoformat(since).astimezone(dt.UTC)
@@ -211,13 +223,14 @@ class KohaClient:
 
     def _of_feed(self, item: OaiItem) -> LiveRecord:
         moment = dt.datetime.fromisoformat(item.datestamp).astimezone(dt.UTC).isoformat()
+        number = item.identifier.rpartition(":")[2]
         if item.metadata is None:
-            return LiveRecord(item.identifier.rpartition(":")[2], "", 0, {}, "", [], moment)
-        return self._live(_from_marcxml(item.metadata), moment)
+            return LiveRecord(number, number, 0, {}, "", [], moment)
+        return self._live(_from_marcxml(item.metadata), moment, number)
 
-    def _live(self, whole: Fields, moment: str) -> LiveRecord:
+    def _live(self, whole: Fields, moment: str, number: str = "") -> LiveRecord:
         """`instance` holds what the mark says: change, created (id in the plan), or nothing."""
-        number = next((_subfield(text, "c") for tag, text in whole if tag == "999"), "")
+        number = number or next((_subfield(text, "c") for tag, text in whole if tag == "999"), "")
         mark = next((text for tag, text in whole if self._marks(tag, text)), "")
         change = _subfield(mark, "u").removeprefix("urn:uuid:")
         fields = [each for each in whole if each[0] not in _HIDDEN and not self._marks(*each)]
@@ -243,7 +256,7 @@ class KohaClient:
             ids = correlation_ids[at : at + self._chunk]
             answer = self._get("/biblios", ids, accept=_MARC, q=query, _per_page=len(chunk))
             moment = _clock(answer)
-            live = [self._live(from_marc_json(each), moment) for each in orjson.loads(answer.content)]
+            live = self._page(orjson.loads(answer.content), moment)
             found |= {each.target: each for each in live}
         return {target: found[number] for target, number in wanted.items() if number in found}
 

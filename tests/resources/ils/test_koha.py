@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import logging
+import random
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from resources.ils.client import EntityUnit, RefusedError, Written
+from resources.ils.client import EntityUnit, InDoubtError, RefusedError, Written
 from resources.ils.koha import KohaClient, fingerprint
 from tests.demo_koha import DemoKoha
 from tests.resources.ils.contract import LONG_AGO, change, live_of, settle, unit
@@ -214,6 +218,57 @@ def test_the_feed_has_pages_and_goes_on_where_a_token_is_gone(koha: DemoKoha) ->
     client.close()
 
 
+def test_the_feed_and_the_list_give_the_same_of_every_record(tmp_path: Path) -> None:
+    koha = DemoKoha(tmp_path / "koha", "--seed")
+    try:
+        odd = {
+            "500": {
+                "ind1": "<",
+                "ind2": '"',
+                "subfields": [{"a": " <b>&amp; \u1e9e\U0001f4d5 e\u0301 "}, {"b": ""}, {"a": "x\ny"}],
+            }
+        }
+        koha.add("Odd & ends", odd, {"009": "  a  "})
+        client = koha.client()
+        settle(client, [unit(1)])
+        listed = {each.target: each for page in client.live_records() for each in page}
+        fed = {each.target: each for page in client.live_records(LONG_AGO) for each in page}
+        client.close()
+        assert len(fed) > 190 and fed.keys() == listed.keys()
+        for number, each in fed.items():
+            assert (each.fields, each.source_id, each.created) == (
+                listed[number].fields,
+                listed[number].source_id,
+                listed[number].created,
+            )
+    finally:
+        koha.kill()
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["245", "500", "650", "942"]), st.text("ae\u0301 .\u00e9", max_size=5)), max_size=6
+    ),
+    st.randoms(),
+)
+def test_a_fingerprint_is_of_the_content_alone(values: list[tuple[str, str]], chance: random.Random) -> None:
+    """Order, composition of letters, empty subfields and what Koha writes anew at every save do not change it."""
+    fields = [("LDR", "01234nam a2200181 i 4500"), *((tag, f"  \x1fa{text}") for tag, text in values)]
+    shuffled = chance.sample(fields, len(fields))
+    other = [(tag, unicodedata.normalize("NFD", text)) for tag, text in shuffled]
+    own = [("005", "20260101000000.0"), ("999", "  \x1fc1"), ("942", "  \x1fcBK"), ("500", "  \x1fa")]
+    assert fingerprint(fields) == fingerprint([*other, *own])
+    assert fingerprint(fields) != fingerprint([*fields, ("500", "  \x1faMore")])
+
+
+def test_a_record_without_kohas_number_is_left_out_and_said(
+    client: KohaClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [{"leader": "0" * 24, "fields": [{"245": {"ind1": " ", "ind2": " ", "subfields": [{"a": "T"}]}}]}]
+    assert client._page(rows, "") == [] and "999 $c" in caplog.text
+
+
 # ---- items, patrons, loans ------------------------------------------------------------------------------------------------
 
 
@@ -239,8 +294,6 @@ def test_a_new_item_whose_answer_is_lost_is_made_once(koha: DemoKoha, client: Ko
 
 
 def _again(client: KohaClient, units: list[EntityUnit]) -> list[Written]:
-    from resources.ils.errors import InDoubtError
-
     for _ in range(3):
         live = client.fetch_entities(units[0].kind, [each.target for each in units if each.target], [])
         try:
