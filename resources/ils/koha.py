@@ -84,6 +84,7 @@ class KohaClient:
         read_requests={"bib": 1, "item": 1, "patron": 1},
         shows_deletions=True,
         audit=frozenset({"bib", "item", "patron"}),
+        deletes=frozenset({"bib", "item", "patron"}),
         circulation=True,
         own_fields=SYSTEM_FIELDS["koha"],
     )
@@ -240,7 +241,9 @@ class KohaClient:
         if said.get("created") and number:
             self._created[said["created"]] = number
         source_id = change if intact else f"sha256:{content}"
-        return LiveRecord(number, number, 0, said, source_id, fields, moment, said.get("created", ""))
+        hidden = any(tag == "942" and _subfield(text, "n") == "1" for tag, text in fields)
+        created = said.get("created", "")
+        return LiveRecord(number, number, 0, said, source_id, fields, moment, suppressed=hidden, created=created)
 
     def _marks(self, tag: str, text: str) -> bool:
         return tag == self._mark_field and _subfield(text, "a") == _MARKED_BY
@@ -313,9 +316,11 @@ class KohaClient:
     @staticmethod
     def _settled(unit: Unit, now: LiveRecord | None) -> Written | None:
         """What is not to be sent: written already, gone, or changed since it was planned."""
-        key = unit.idempotency_key
-        if now is not None and now.instance.get("change") == source_record_id(key):
-            edited = "" if now.source_id == source_record_id(key) else ", edited since"
+        key, change = unit.idempotency_key, source_record_id(unit.idempotency_key, unit.round)
+        if unit.action == "delete" and now is None:
+            return Written(key, "acknowledged", answer="found deleted")
+        if now is not None and now.instance.get("change") == change:
+            edited = "" if now.source_id == change else ", edited since"
             return Written(key, "acknowledged", answer=f"found written{edited}", target=now.target)
         if unit.action == "create" and now is not None:
             return Written(key, "acknowledged", answer="found written, updated since", target=now.target)
@@ -340,6 +345,9 @@ class KohaClient:
             if now is not None and (fresh is None or fresh.source_id != now.source_id):
                 settled.append(Written(key, "conflicted", answer="it was changed in Koha while it was to be written"))
                 continue
+            if unit.action == "delete":
+                calls.append((unit, [], Call("DELETE", f"/biblios/{unit.target}", [unit.correlation_id])))
+                continue
             try:
                 fields = self._after(unit, fresh)
             except PatchConflictError as error:
@@ -350,6 +358,8 @@ class KohaClient:
         for (unit, fields, _), answer in zip(calls, answers, strict=True):
             if isinstance(answer, RefusedError):
                 settled.append(_refusal(unit.idempotency_key, answer))
+            elif unit.action == "delete":
+                settled.append(Written(unit.idempotency_key, "acknowledged", target=unit.target))
             else:
                 number = str(orjson.loads(answer.content)["id"])
                 self._created |= {unit.target: number} if unit.action == "create" else {}
@@ -362,12 +372,17 @@ class KohaClient:
         if now is None:
             return _sendable(each for each in adds if each[0] not in ("001", "003"))
         fields = apply_patch(now.fields, [each for each in unit.deletes if each[0] != "005"], adds)
-        return _sendable(_suppressed(fields) if unit.action == "suppress" else fields)
+        if unit.action in ("suppress", "unsuppress"):
+            fields = _hidden(fields, unit.action == "suppress")
+        return _sendable(fields)
 
     def _call(self, unit: Unit, now: LiveRecord | None, fields: Fields) -> Call:
         created = unit.target if now is None else now.created
         pieces = [("a", _MARKED_BY), ("d", f"{dt.datetime.now(dt.UTC):%Y%m%d}")]
-        pieces += [("u", f"urn:uuid:{source_record_id(unit.idempotency_key)}"), ("x", fingerprint(fields)[:16])]
+        pieces += [
+            ("u", f"urn:uuid:{source_record_id(unit.idempotency_key, unit.round)}"),
+            ("x", fingerprint(fields)[:16]),
+        ]
         pieces += [("w", created)] if created else []
         mark = (self._mark_field, "  " + "".join(f"{DELIMITER}{code}{value}" for code, value in pieces))
         at = next((n for n, each in enumerate(fields) if each[0] > self._mark_field and each[0] != "LDR"), len(fields))
@@ -393,7 +408,7 @@ class KohaClient:
             now, answer = live.get(number), ""
             if now is None:
                 answer = "written, and deleted since"
-            elif now.source_id != source_record_id(key):
+            elif now.source_id != source_record_id(key, unit.round):
                 tags = sorted({tag for tag, _ in set(_compared(fields)) ^ set(_compared(now.fields))})
                 answer = f"written, but Koha has it otherwise: {', '.join(tags) or 'the mark'}; see its overlay rules"
                 log.warning("record %d: %s, correlation %s", unit.record, answer, unit.correlation_id)
@@ -449,6 +464,10 @@ class KohaClient:
 
     # ---- circulation ------------------------------------------------------------------------------------------------
 
+    def clock(self) -> dt.datetime:
+        """Koha's clock as of now, to the second, in UTC."""
+        return dt.datetime.fromisoformat(_clock(self._get("/libraries", _per_page=1)))
+
     def circulation(self, since: str, until: str) -> Iterator[list[CirculationEvent]]:
         """A loan as it stands: what is out, then what is back. In this order a loan that ends meanwhile comes twice, not
         never."""
@@ -486,15 +505,15 @@ def _sendable(fields: Iterable[tuple[str, str]]) -> Fields:
     return kept
 
 
-def _suppressed(fields: Fields) -> Fields:
-    """942 $n 1: hidden from the public where the preference OpacSuppression is on."""
+def _hidden(fields: Fields, hidden: bool) -> Fields:
+    """942 $n 1: hidden from the public where the preference OpacSuppression is on; without $n: shown."""
     kept = []
     for tag, text in fields:
         if tag == "942":
             pieces = [piece for piece in text[2:].split(DELIMITER)[1:] if piece[:1] != "n"]
-            text = text[:2] + "".join(DELIMITER + piece for piece in [*pieces, "n1"])
+            text = text[:2] + "".join(DELIMITER + piece for piece in [*pieces, *(["n1"] if hidden else [])])
         kept.append((tag, text))
-    if not any(tag == "942" for tag, _ in kept):
+    if hidden and not any(tag == "942" for tag, _ in kept):
         kept.append(("942", f"  {DELIMITER}n1"))
     return kept
 
@@ -626,4 +645,6 @@ def _event(row: dict[str, Any], items: Mapping[str, Entity]) -> CirculationEvent
         due=str(row["due_date"] or ""),
         library=str(row["library_id"] or ""),
         updated=str(row["timestamp"]),
+        began=str(row["checkout_date"] or ""),
+        ended=bool(back),
     )

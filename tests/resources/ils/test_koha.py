@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import logging
 import random
 import unicodedata
@@ -64,6 +66,8 @@ def test_every_request_is_in_the_specification(koha: DemoKoha, data: Path) -> No
     koha.call("POST", "/checkouts", json={"patron_id": int(ids[1]), "item_id": int(ids[0])}).raise_for_status()
     assert list(client.circulation(LONG_AGO, "2100-01-01T00:00:00+00:00"))
     koha.check_in(1)
+    client.clock()
+    settle(client, [change(live_of(client, koha.add("Gone")), 8, "", action="delete", deletes=[], adds=[])])
     for kind, number in (("item", ids[0]), ("patron", ids[1])):
         live = client.fetch_entities(kind, [number], ["c"])
         assert [each.state for each in client.write_entities([entity(7, kind, "delete", number)], live)] == [
@@ -72,7 +76,7 @@ def test_every_request_is_in_the_specification(koha: DemoKoha, data: Path) -> No
     client.close()
     assert not watched.faults
     assert watched.seen == set(
-        "tokenOAuth listBiblio addBiblio updateBiblio listItems addBiblioItem updateBiblioItem deleteItem listPatrons "
+        "tokenOAuth listBiblio addBiblio updateBiblio deleteBiblio listLibraries listItems addBiblioItem updateBiblioItem deleteItem listPatrons "
         "addPatron updatePatron deletePatron listCheckouts listActionLogs".split()
     )
 
@@ -131,6 +135,39 @@ def test_an_edit_takes_the_marks_word_back(koha: DemoKoha, client: KohaClient) -
     (again,) = client.write([made], {made.target: live[made.idempotency_key]})
     assert (again.state, again.answer, again.target) == ("acknowledged", "found written, edited since", now.target)
     assert koha.titles() == {now.target: "Mine"}
+
+
+@pytest.mark.parametrize("kind", ["", "drop_before", "drop_after", "500"])
+def test_an_undo_deletes_what_it_made_once_and_nothing_with_items(
+    koha: DemoKoha, client: KohaClient, kind: str
+) -> None:
+    lone, kept = koha.add("Lone"), item(koha, "b1")[0]
+    edited = live_of(client, koha.add("Edited"))
+    plans = [
+        change(live_of(client, each), n, "", action="delete", deletes=[], adds=[])
+        for n, each in enumerate((lone, kept))
+    ]
+    plans.append(change(edited, 3, "", action="delete", deletes=[], adds=[]))
+    koha.edit(edited.target, "245", "a", "Mine")
+    if kind:
+        koha.fault(kind, "DELETE", "/api/v1/biblios")
+    states = [each.state for _, each in sorted(settle(client, plans).items(), key=lambda each: each[0])]
+    assert sorted(states) == ["acknowledged", "conflicted", "conflicted"]
+    assert sorted(koha.titles().values()) == ["Book of b1", "Mine"]
+
+
+def test_a_hidden_record_is_shown_again_and_a_second_round_is_another_change(
+    koha: DemoKoha, client: KohaClient
+) -> None:
+    target = koha.add("Book")
+    hide = change(live_of(client, target), 1, "", action="suppress", deletes=[], adds=[])
+    settle(client, [hide])
+    assert live_of(client, target).suppressed
+    settle(client, [change(live_of(client, target), 2, "", action="unsuppress", deletes=[], adds=[])])
+    assert not live_of(client, target).suppressed and koha.titles() == {target: "Book"}
+    again = dataclasses.replace(hide, source_id=live_of(client, target).source_id, round=1)
+    (written,) = settle(client, [again]).values()
+    assert (written.state, written.answer) == ("acknowledged", "") and live_of(client, target).suppressed
 
 
 def test_what_koha_has_otherwise_is_said(koha: DemoKoha, client: KohaClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -363,6 +400,8 @@ def test_loans_are_given_as_they_stand(koha: DemoKoha, client: KohaClient) -> No
         ("2", "b1", "renewal"),
         ("3", "b2", "checkin"),
     ]
+    assert [each.ended for each in events] == [False, False, True] and all(each.began for each in events)
+    assert abs(client.clock() - dt.datetime.now(dt.UTC)) < dt.timedelta(seconds=30)
     assert {each.patron for each in events} == {str(patron)} and all(each.at and each.due for each in events)
     assert not list(client.circulation("2100-01-01T00:00:00+00:00", "2101-01-01T00:00:00+00:00"))
 
