@@ -21,7 +21,7 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
 @dg.asset(
     group_name="matching",
     owners=["team:metadata"],
-    kinds={"folio", "parquet"},
+    kinds={SETTINGS.ils.adapter, "parquet"},
     code_version="2",
     description=(
         "The live catalogue as columns: a row a record with its ids, version, identifiers and content hash; beside it, as "
