@@ -162,9 +162,8 @@ def test_a_shared_lease_ends_too(client: Redis) -> None:
     one, two = locks(client, lease_seconds=0.2), locks(client, "run-2")
     dead = one.take([], shared=[of_branch("MAIN")])
     dead._over.set()
-    with two.wait_for([of_branch("MAIN")], 5):
-        with pytest.raises(LockLostError):
-            dead.check()
+    with two.wait_for([of_branch("MAIN")], 5), pytest.raises(LockLostError):
+        dead.check()
 
 
 def test_many_workers_with_overlapping_records_neither_collide_nor_hang(client: Redis) -> None:
