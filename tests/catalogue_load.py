@@ -118,7 +118,12 @@ def fine(source: str = "ebooks", only: tuple[str, ...] = ALL) -> Loaded:
 
 
 def start_load(
-    source: str = "ebooks", *, chunk_records: int = 5, before: str = "", ils: str = ""
+    source: str = "ebooks",
+    *,
+    chunk_records: int = 5,
+    before: str = "",
+    only: tuple[str, ...] = ALL,
+    ils: str = "",
 ) -> subprocess.Popen[bytes]:
     """The job in a process of its own, to be killed; it ends with 0 where the run succeeds. `before` is run first; `ils`:
     more lines of the table."""
@@ -128,7 +133,7 @@ def start_load(
     config.write_text((ROOT / "holdfast.toml").read_text() + f"\n[ils]\n{own}")
     code = (
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{before}\nfrom tests.catalogue_load import load\n"
-        f"loaded = load({source!r})\nprint(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
+        f"loaded = load({source!r}, {only!r})\nprint(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
     )
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code],
