@@ -7,13 +7,17 @@ from typing import Any
 
 import dagster as dg
 
+from catalog_assets.deltas.circulation_deltas import circulation_deltas
+from catalog_assets.deltas.holdings_deltas import holdings_deltas
 from catalog_assets.jobs import (
     AUTHORITY_LINKING,
     AUTHORITY_LOAD,
     AUTHORITY_WHAT_IF,
     CATALOGUE_LOAD,
     CHANGED_RULES,
+    CIRCULATION_READING,
     COMPLETENESS,
+    HOLDINGS_READING,
     MUSEUM_LOAD,
     QUALITY_REPORTING,
 )
@@ -50,6 +54,8 @@ from resources.vault.resource import vault_resource
 from sensors.authority_sensors import build_authority_sensors
 from sensors.completeness_schedules import build_completeness_schedules
 from sensors.completeness_sensor import build_completeness_sensor
+from sensors.delta_gap_sensors import build_delta_gap_sensors
+from sensors.delta_schedules import build_delta_schedules
 from sensors.drop_rhythm_sensor import build_drop_rhythm_sensor
 from sensors.drop_site_sensors import build_drop_site_sensors
 from sensors.harvest_gap_sensor import build_harvest_gap_sensor
@@ -86,6 +92,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         assets=[
             *(harvested_marc, harvest_completeness, normalized_records, record_issues, quality_report),
             *(catalog_snapshot, matched_records, change_plan, ils_commits),
+            *(holdings_deltas, circulation_deltas),
             *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
         ],
@@ -98,6 +105,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             AUTHORITY_LINKING,
             AUTHORITY_WHAT_IF,
             QUALITY_REPORTING,
+            HOLDINGS_READING,
+            CIRCULATION_READING,
             MUSEUM_LOAD,
         ],
         sensors=[
@@ -105,6 +114,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *build_drop_site_sensors(SETTINGS),
             build_drop_rhythm_sensor(SETTINGS),
             build_harvest_gap_sensor(SETTINGS),
+            *build_delta_gap_sensors(SETTINGS),
             build_completeness_sensor(SETTINGS),
             build_stale_partitions_sensor(SETTINGS, {name: rules.version for name, rules in RULES.items()}),
             build_museum_export_sensor(SETTINGS),
@@ -116,6 +126,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *build_nightly_schedules(SETTINGS),
             *build_completeness_schedules(SETTINGS),
             *build_museum_schedules(SETTINGS),
+            *build_delta_schedules(SETTINGS),
         ],
         resources=resources,
         executor=dg.in_process_executor,  # Polars has all cores already
