@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from holdfast.catalogue.merging import MergeRule
 from holdfast.harvest.rhythm import parse_rhythm
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
 from holdfast.marc.validation.issues import KINDS
@@ -242,7 +243,16 @@ class Source(_Table):
     )
     protected: tuple[FieldSpec, ...] = Field(
         default=("59X", "9XX"),
-        description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
+        description="fields and subfields of the live record that a load never touches; by default those that MARC 21 leaves to "
+        "the library",
+    )
+    merge: tuple[MergeRule, ...] = Field(
+        default=(), description="merge rules, each a table `[[sources.NAME.merge]]`; what none covers is replaced"
+    )
+    first_load: Literal["ask", "apply"] = Field(
+        default="ask",
+        description="of a source that never wrote anything: the plan waits for a person (docs/operations/approve-a-plan.md), or "
+        "is written at once",
     )
     dialect: Literal["marc21", "unimarc"] = Field(
         default="marc21", description="which format the records are in; unimarc needs validation.schemas.unimarc"

@@ -39,7 +39,7 @@ def plan_window(lake: Lake, partition: str, source: Source) -> dict[str, int]:
                 continue
             targets = todo.select(pl.col("target").alias("instance_id")).drop_nulls().lazy()
             its_live = live.join(targets, on="instance_id", how="semi").collect()
-            part = plan_part(todo, subfields, its_live, versions, source.protected)
+            part = plan_part(todo, subfields, its_live, versions, source.protected, source.merge)
             writer.write("rows", part.plan)
             writer.write("patches", part.patches)
             writer.write("changes", part.changes)
