@@ -10,8 +10,10 @@ from holdfast.privacy.masking import MaskingRules
 from resources.ils.folio import FolioClient
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
-from resources.ledger.applying import apply_window, refusals
+from resources.ledger.applying import refusals
 from resources.ledger.client import Ledger, Load
+from resources.ledger.gate import Gate, write_plan
+from resources.ledger.plans import Plans
 from resources.ledger.seen import remember
 from resources.postgres.client import Postgres
 from resources.postgres.metadata import quarantine_metadata
@@ -45,8 +47,8 @@ def ils_commits(
     (source, _), partition = load_of(context), context.partition_key
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     load, settings = Load(ils.name, source, partition, context.run.run_id), SETTINGS.sources[source]
-    budget, chunk = SETTINGS.budget_of(source), SETTINGS.ils.chunk_records
-    applied = apply_window(lake, partition, ils, ledger, load, settings, budget, RULES, salt, chunk)
+    budget, chunk, plans = SETTINGS.budget_of(source), SETTINGS.ils.chunk_records, Plans(postgres, ils.name)
+    applied, gate = write_plan(lake, partition, ils, ledger, plans, load, settings, budget, RULES, salt, chunk)
     remember(ledger, idempotency_filter, ils.name, source, partition)
     plan = lake.read("change_plan", partition)
     rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)
@@ -57,6 +59,15 @@ def ils_commits(
     quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run.run_id)
     return dg.MaterializeResult(
         metadata=table_metadata(rows.height, OUTCOMES, written_now=applied.now, peak_mib=peak_mib(), **counted.outcomes)
+        | gate_metadata(gate, applied.waiting)
         | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )
+
+
+def gate_metadata(gate: Gate, waiting: str) -> dict[str, str]:
+    return {
+        "plan_sha256": gate.plan_sha256,
+        "waiting_for": waiting or "nothing",
+        "decision": gate.decision.sentence if gate.decision else "none was needed" if not waiting else "none yet",
+    }

@@ -34,12 +34,19 @@ def _check_tags(value: str) -> str:
     return value
 
 
+def _check_field_spec(value: str) -> str:
+    if not re.fullmatch(r"(\d{3}|\d{2}X|\dXX)(\$[a-z0-9])?", value):
+        raise ValueError("must be a MARC tag, with a subfield or without, as '541$h', '583' or '59X'")
+    return value
+
+
 def _check_indicator(value: str) -> str:
     if not re.fullmatch(r"[ 0-9a-z]", value):
         raise ValueError("must be an indicator: a digit, a small letter or a space")
     return value
 
 
+FieldSpec = Annotated[str, AfterValidator(_check_field_spec)]
 TagPattern = Annotated[str, AfterValidator(_check_tags)]
 Indicator = Annotated[str, AfterValidator(_check_indicator)]
 

@@ -12,7 +12,7 @@ from holdfast.catalogue.matching import match
 from holdfast.catalogue.snapshot import snapshot
 from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import MaskingRules
-from holdfast.settings import Budget, Source
+from holdfast.settings import Source
 from resources.ils.client import Ils, IlsDownError, Unit
 from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
@@ -32,16 +32,6 @@ class Applied:
     waiting: str = ""
     failed: bool = False
     now: int = 0  # units written by this run, not by an earlier one
-
-
-def over_budget(planned: int, catalogue: int, budget: Budget) -> str:
-    """Why the plan is larger than its source may write; '' where it is not."""
-    if planned > budget.changes:
-        return f"{planned:,} changes are planned, the budget is {budget.changes:,}: look at change_plan, then raise budgets.*.changes"
-    if catalogue and planned > budget.share_of_catalogue * catalogue and budget.share_of_catalogue < 1:
-        share = f"{budget.share_of_catalogue:.0%}"
-        return f"{planned:,} changes are planned, the budget is {share} of {catalogue:,} records: look at change_plan, then raise it"
-    return ""
 
 
 def units_of(plan: pl.DataFrame, patches: pl.DataFrame) -> Iterator[Unit]:
@@ -90,15 +80,15 @@ def apply_window(
     ledger: Ledger,
     load: Load,
     source: Source,
-    budget: Budget,
+    waiting: str,
     rules: MaskingRules,
     salt: bytes,
     chunk_records: int,
 ) -> Applied:
-    """Write what is planned, unless the budget is exceeded or another run writes."""
+    """Write what is planned, unless it waits for a person (`waiting` says why) or another run writes."""
     plan = lake.read("change_plan", partition)
     state = lake.read("change_plan", partition, "state").row(0, named=True)
-    applied = Applied(waiting=over_budget(plan.height, lake.rows("catalog_snapshot"), budget))
+    applied = Applied(waiting=waiting)
     if applied.waiting or not plan.height:
         return applied
     rows: list[tuple[int, str, str]] = []
