@@ -24,7 +24,7 @@ class Verdict(Enum):
     reject = "reject"
 
 
-class Approval(dg.Config):  # type: ignore[misc]
+class Approval(dg.Config):
     source: str = Field(description="name of the source in holdfast.toml")
     day: str = Field(description="of the window, as 2026-01-31")
     plan: str = Field(
@@ -35,7 +35,9 @@ class Approval(dg.Config):  # type: ignore[misc]
     why: str = Field(min_length=3, description="for those who ask later; kept with the plan's numbers")
 
 
-@dg.op(description="Keeps the decision in PostgreSQL, append-only. Refuses a plan that is not the one in change_plan now.")
+@dg.op(
+    description="Keeps the decision in PostgreSQL, append-only. Refuses a plan that is not the one in change_plan now."
+)
 def decide_plan(
     context: dg.OpExecutionContext,
     config: Approval,

@@ -24,7 +24,9 @@ class Budget(BaseModel):
     share_of_load: float = Field(
         default=1.0, ge=0, le=1, description="of the records that came in, those that change a live one; 1: no limit"
     )
-    new_records: int | None = Field(default=None, ge=0, description="records that one plan may create; not set: no limit")
+    new_records: int | None = Field(
+        default=None, ge=0, description="records that one plan may create; not set: no limit"
+    )
     suppressions: int | None = Field(
         default=None, ge=0, description="records that one plan may suppress; not set: no limit"
     )
@@ -32,7 +34,8 @@ class Budget(BaseModel):
         default=None, ge=0, description="fields that one plan may take from live records; not set: no limit"
     )
     fields_to_approve: tuple[FieldSpec, ...] = Field(
-        default=(), description="a plan that changes such a field or subfield of a live record waits, however few they are"
+        default=(),
+        description="a plan that changes such a field or subfield of a live record waits, however few they are",
     )
     usual_after: int = Field(
         default=5, ge=2, description="plans of the source that must have been written before one can be unusual"
@@ -100,7 +103,13 @@ def _over_limits(measures: Measures, budget: Budget) -> list[str]:
         said.append(f"{measures.changes:,} changes are planned, the budget is {budget.changes:,}")
     shares = (
         (measures.changes, budget.share_of_catalogue, measures.catalogue, "changes are planned", "the catalogue's"),
-        (measures.updated + measures.suppressed, budget.share_of_load, measures.came_in, "records would change", "the load's"),
+        (
+            measures.updated + measures.suppressed,
+            budget.share_of_load,
+            measures.came_in,
+            "records would change",
+            "the load's",
+        ),
     )
     for count, share, of, what, whose in shares:
         if of and share < 1 and count > share * of:
@@ -117,8 +126,10 @@ def _over_limits(measures: Measures, budget: Budget) -> list[str]:
     ]
     if measures.protected:
         said.append(f"{measures.protected:,} changes are of protected or masked fields: materialize change_plan again")
-    if measures.to_approve:
-        said.append(f"{measures.to_approve:,} changes are of fields that need approval ({', '.join(budget.fields_to_approve)})")
+    if measures.to_approve and budget.fields_to_approve:
+        said.append(
+            f"{measures.to_approve:,} changes are of fields that need approval ({', '.join(budget.fields_to_approve)})"
+        )
     return said
 
 

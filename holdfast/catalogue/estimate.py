@@ -31,7 +31,11 @@ class Estimate(NamedTuple):
     @property
     def sentence(self) -> str:
         parts = [f"about {self.requests:,} requests"]
-        parts.append(f"about {duration(self.seconds)}" if self.seconds is not None else "no quota and no earlier load says how long")
+        parts.append(
+            f"about {duration(self.seconds)}"
+            if self.seconds is not None
+            else "no quota and no earlier load says how long"
+        )
         if self.days is not None and self.days > 1:
             parts.append(f"the quota of {self.days:,} days")
         return ", ".join(parts)

@@ -29,14 +29,14 @@ NOT_REPEATED = (
 
 
 def _check_tags(value: str) -> str:
-    if not re.fullmatch(r"LDR|\d{3}|\d{2}X|\dXX", value):
-        raise ValueError("must be a MARC tag, as '650', '65X', '6XX' or 'LDR'")
+    if not re.fullmatch(r"\d{3}|\d{2}X|\dXX|[A-WYZ][0-9A-WYZ]{2}", value):
+        raise ValueError("must be a MARC tag, as '650', '65X', '6XX', 'AVA' or 'LDR'")
     return value
 
 
 def _check_field_spec(value: str) -> str:
-    if not re.fullmatch(r"(\d{3}|\d{2}X|\dXX)(\$[a-z0-9])?", value):
-        raise ValueError("must be a MARC tag, with a subfield or without, as '541$h', '583' or '59X'")
+    if not re.fullmatch(r"(\d{3}|\d{2}X|\dXX|[A-WYZ][0-9A-WYZ]{2})(\$[a-z0-9])?", value):
+        raise ValueError("must be a MARC tag, with a subfield or without, as '541$h', '583', '59X' or 'AVA'")
     return value
 
 

@@ -129,7 +129,9 @@ def _not_in_both(before: pl.DataFrame, after: pl.DataFrame) -> tuple[pl.DataFram
     )
     found = []
     for rows, others in ((before, "theirs"), (after, "ours")):
-        own = rows.join(counts.select(*same, pl.col(others).alias("others")), on=same, how="inner", maintain_order="left")
+        own = rows.join(
+            counts.select(*same, pl.col(others).alias("others")), on=same, how="inner", maintain_order="left"
+        )
         own = own.sort("record", "field", maintain_order=True)
         found.append(own.filter(_NTH.over(same) >= pl.col("others")).drop("others"))
     return found[0], found[1]
@@ -272,7 +274,9 @@ def _paired(patches: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         left = left.filter(~pl.col("row").is_in(done.implode()))
     others = pl.concat(
         [
-            patches.filter(pl.col("op").n_unique().over("record", "tag") == 1).select("record", "field", "tag", "op", "text"),
+            patches.filter(pl.col("op").n_unique().over("record", "tag") == 1).select(
+                "record", "field", "tag", "op", "text"
+            ),
             left.select("record", "field", "tag", "op", "text"),
         ]
     )

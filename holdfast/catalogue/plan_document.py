@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -19,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from holdfast.catalogue.budget import Measures
 from holdfast.catalogue.merging import Protection
 from holdfast.identity import named_parts
+from holdfast.marc.string_views import text_buffers
 from holdfast.privacy.masking import PREFIX
 
 DOCUMENT = pl.Schema(
@@ -59,30 +61,41 @@ class PlanHash:
 
     def __init__(self, ils: str, partition: str) -> None:
         self._of = {"ils": ils, "partition": partition}
-        self._digests = {name: hashlib.sha256() for name in HASHED}
+        self._tables = {name: TableHash() for name in HASHED}
 
     def add(self, *frames: pl.DataFrame) -> None:
         """A part of the tables HASHED: shapes plan.PLAN, patch.PATCHES and patch.CHANGES."""
-        for digest, frame in zip(self._digests.values(), frames, strict=True):
-            digest.update(canonical(frame))
+        for table, frame in zip(self._tables.values(), frames, strict=True):
+            table.add(frame)
 
     def hexdigest(self) -> str:
-        parts = {name: digest.hexdigest() for name, digest in self._digests.items()}
+        parts = {name: table.hexdigest() for name, table in self._tables.items()}
         return hashlib.sha256(named_parts(version=_VERSION, **self._of, **parts)).hexdigest()
 
 
-def canonical(frame: pl.DataFrame) -> bytes:
-    """Every cell as its length in bytes, ':', text and ';', null as '-;': no two frames with the same columns are alike."""
-    cells: list[pl.Expr] = []
-    for name in frame.columns:
-        text = pl.col(name).cast(pl.String)
-        cell = pl.concat_str(text.str.len_bytes().cast(pl.String), pl.lit(":"), text, pl.lit(";"))
-        cells.append(cell.fill_null("-;"))
-    if not frame.height:
-        return b""
-    # Row by row: a single text of all of them could be longer than Polars lets a text be.
-    rows = frame.select(pl.concat_str(cells).alias("row"))["row"]
-    return "".join(rows.to_list()).encode()
+class TableHash:
+    """Of a frame column by column: which cells are null, how long each text is, and the texts; of numbers their eight bytes, low byte
+    first. No two frames with the same columns are alike, and it takes no text to be made for it."""
+
+    def __init__(self) -> None:
+        self._digests: dict[str, tuple[Any, Any, Any]] = {}
+
+    def add(self, frame: pl.DataFrame) -> None:
+        for column in frame if frame.height else ():  # a part without rows is no part
+            nulls, lengths, values = self._digests.setdefault(
+                column.name, (hashlib.sha256(), hashlib.sha256(), hashlib.sha256())
+            )
+            nulls.update(column.is_null().to_numpy().astype(np.uint8).tobytes())
+            if column.dtype == pl.String:
+                data, offsets = text_buffers(column.fill_null(""))
+                lengths.update(np.diff(offsets).astype("<i8").tobytes())
+                values.update(data[offsets[0] : offsets[-1]])
+            else:
+                values.update(column.cast(pl.Int64).fill_null(0).to_numpy().astype("<i8").tobytes())
+
+    def hexdigest(self) -> str:
+        parts = {name: "".join(each.hexdigest() for each in found) for name, found in self._digests.items()}
+        return hashlib.sha256(named_parts(**dict(sorted(parts.items())))).hexdigest()
 
 
 def signing_key(secret: bytes) -> bytes:
@@ -165,7 +178,11 @@ def measure_part(part: Part, protected: Protection, to_approve: Protection) -> M
         part.patches.join(live, on="record", how="semi")
         .filter(~pl.col("tag").is_in(["005", "LDR"]))
         .group_by("record", "tag")
-        .agg(((pl.col("op") == "delete").sum().cast(pl.Int64) - (pl.col("op") == "add").sum().cast(pl.Int64)).alias("gone"))
+        .agg(
+            ((pl.col("op") == "delete").sum().cast(pl.Int64) - (pl.col("op") == "add").sum().cast(pl.Int64)).alias(
+                "gone"
+            )
+        )
     )
     changes = part.changes.join(live, on="record", how="semi")
     return Measures(

@@ -135,7 +135,8 @@ def _fields(counts: pl.DataFrame) -> str:
         return "<p>None.</p>"
     rows = [
         (
-            f"<b>{safe(row['tag'])}</b>" + (f" ${safe(row['code'])}" if row["code"] not in ("", "ind") else "")
+            f"<b>{safe(row['tag'])}</b>"
+            + (f" ${safe(row['code'])}" if row["code"] not in ("", "ind") else "")
             + (" indicators" if row["code"] == "ind" else ""),
             safe(row["action"]),
             safe(row["kind"]),
@@ -151,7 +152,9 @@ def _fields(counts: pl.DataFrame) -> str:
 def _written(written: Sequence[dict[str, Any]]) -> str:
     if not written:
         return "<p>No plan of this window was written yet.</p>"
-    rows = [(f"<code>{safe(each['plan_sha256'][:12])}</code>", safe(each["at"]), f"{each['written']:,}") for each in written]
+    rows = [
+        (f"<code>{safe(each['plan_sha256'][:12])}</code>", safe(each["at"]), f"{each['written']:,}") for each in written
+    ]
     return html_table("Plans of this window that were written", ("Plan", "When (UTC)", "Changes"), rows, (2,))
 
 
@@ -160,8 +163,10 @@ def _written(written: Sequence[dict[str, Any]]) -> str:
 
 def surprises_markdown(surprises: pl.DataFrame) -> str:
     lines = ["| record | field | before | after | why it is here |", "|---|---|---|---|---|"]
-    for row in surprises.head(_IN_MARKDOWN).iter_rows(named=True):
-        lines.append(_line(row["record"], place_of(row), row["before"], row["after"], row["reasons"]))
+    lines += [
+        _line(row["record"], place_of(row), row["before"], row["after"], row["reasons"])
+        for row in surprises.head(_IN_MARKDOWN).iter_rows(named=True)
+    ]
     more = surprises.height - _IN_MARKDOWN
     if more > 0:
         lines += ["", f"{more} more on the page of the plan, and in the table `surprises`."]

@@ -60,19 +60,28 @@ def surprising(
         protected: of the source.
     """
     known = plan.filter(pl.col("action") != "create").select("record", "target", "title", "action")
-    rows = changes.filter(pl.col("tag") != "005").join(known, on="record", how="inner", maintain_order="left")
+    rows = changes.filter(pl.col("tag") != "005").join(
+        known.select("record", "action"), on="record", how="inner", maintain_order="left"
+    )
     rows = rows.join(frequency, on=["tag", "code", "kind"], how="left", maintain_order="left")
-    rows = rows.with_columns(_likeness(rows).alias("likeness")).with_columns(_points(protected))
+    rows = _with_likeness(rows).with_columns(_points(protected))
     names = [name for name in rows.columns if name.startswith("why:")]
-    rows = rows.with_columns(
-        pl.sum_horizontal(names).alias("score"),
-        pl.concat_str(
-            [pl.when(pl.col(name) > 0).then(pl.lit(name.removeprefix("why:"))) for name in names],
-            separator="; ",
-            ignore_nulls=True,
-        ).alias("reasons"),
+    rows = _candidates(rows.with_columns(pl.sum_horizontal(names).alias("score")), shown)
+    reasons = pl.concat_str(
+        [pl.when(pl.col(name) > 0).then(pl.lit(name.removeprefix("why:"))) for name in names],
+        separator="; ",
+        ignore_nulls=True,
+    )
+    rows = rows.with_columns(reasons.alias("reasons")).join(
+        known.select("record", "target", "title"), on="record", how="left", maintain_order="left"
     )
     return first_of(rows.select(SURPRISES.names()).cast(SURPRISES), shown)
+
+
+def _candidates(rows: pl.DataFrame, shown: int) -> pl.DataFrame:
+    """The rows that can be among the first: so many records have one with as high a score as the least of these."""
+    best = rows.group_by("record").agg(pl.col("score").max()).top_k(shown, by="score")["score"]
+    return rows.filter(pl.col("score") >= best.min()) if len(best) == shown else rows
 
 
 def first_of(rows: pl.DataFrame, shown: int = SHOWN) -> pl.DataFrame:
@@ -103,16 +112,21 @@ def frequencies(counts: pl.DataFrame, history: Mapping[Kind, int], changes_befor
     )
 
 
-def _likeness(rows: pl.DataFrame) -> pl.Series:
-    """Share of the words that both values have, of those that either has (Jaccard); 0 where one is missing."""
+def _with_likeness(rows: pl.DataFrame) -> pl.DataFrame:
+    """Column likeness, where it is asked for: share of the words that both values have, of those that either has (Jaccard); 0
+    where one is missing."""
+    asked = (pl.col("tag") == "245") | pl.col("tag").is_in(_MAIN_ENTRIES) | pl.col("tag").is_in(_NUMBERS)
+    rows = rows.with_row_index("row")
     words = [
-        pl.col(side).fill_null("").str.to_lowercase().str.extract_all(_WORDS).list.unique() for side in ("before", "after")
+        pl.col(side).fill_null("").str.to_lowercase().str.extract_all(_WORDS).list.unique().alias(side)
+        for side in ("before", "after")
     ]
-    sets = rows.select(words[0].alias("before"), words[1].alias("after"))
     both = pl.col("before").list.set_intersection("after").list.len()
     either = pl.col("before").list.set_union("after").list.len()
     # Marks alone differ: as good as the same.
-    return sets.select(pl.when(either == 0).then(1.0).otherwise(both / either).alias("likeness"))["likeness"]
+    share = pl.when(either == 0).then(1.0).otherwise(both / either).alias("likeness")
+    found = rows.filter(asked).select("row", *words).select("row", share)
+    return rows.join(found, on="row", how="left", maintain_order="left").drop("row")
 
 
 def _points(protected: Protection) -> list[pl.Expr]:

@@ -50,9 +50,7 @@ def document_of(lake: Lake, partition: str) -> dict[str, Any]:
     return lake.read("change_plan", partition, "document").row(0, named=True)
 
 
-def look_at(
-    lake: Lake, partition: str, plans: Plans, name: str, source: Source, budget: Budget, secret: bytes
-) -> Gate:
+def look_at(lake: Lake, partition: str, plans: Plans, name: str, source: Source, budget: Budget, secret: bytes) -> Gate:
     """Whether the plan that lies in the lake may be written.
 
     Raises:
@@ -104,9 +102,7 @@ def _waiting(
 
 def how_to_approve(partition: str, plan_sha256: str) -> str:
     day, _, source = partition.partition("|")
-    return (
-        f"Look at change_plan, then launch the job approve_plan with source {source}, day {day} and plan {plan_sha256[:SHORT]}"
-    )
+    return f"Look at change_plan, then launch the job approve_plan with source {source}, day {day} and plan {plan_sha256[:SHORT]}"
 
 
 def write_plan(

@@ -100,7 +100,9 @@ class Plans:
         """The last word on this very plan."""
         with self._postgres.transaction() as connection:
             row = connection.execute(
-                f"SELECT {_DECISION} FROM plan_decisions WHERE ils = %s AND partition = %s AND plan_sha256 = %s "
+                "SELECT id AS number, partition, plan_sha256, decision, who, why, "
+                "to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC') AS at "
+                "FROM plan_decisions WHERE ils = %s AND partition = %s AND plan_sha256 = %s "
                 "ORDER BY id DESC LIMIT 1",
                 [self.ils, partition, plan_sha256],
             ).fetchone()
@@ -110,7 +112,9 @@ class Plans:
         """Approvals since that decision, in their order, of plans on which they are the last word."""
         with self._postgres.transaction() as connection:
             rows = connection.execute(
-                f"SELECT {_DECISION} FROM plan_decisions d WHERE ils = %s AND id > %s AND decision = 'approve' "
+                "SELECT id AS number, partition, plan_sha256, decision, who, why, "
+                "to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC') AS at "
+                "FROM plan_decisions d WHERE ils = %s AND id > %s AND decision = 'approve' "
                 "AND NOT EXISTS (SELECT 1 FROM plan_decisions l WHERE l.ils = d.ils AND l.partition = d.partition "
                 "AND l.plan_sha256 = d.plan_sha256 AND l.id > d.id) ORDER BY id",
                 [self.ils, number],
@@ -162,9 +166,3 @@ class Plans:
                 "GROUP BY plan_sha256 HAVING sum(written) > 0 ORDER BY max(written_at)",
                 [self.ils, partition],
             ).fetchall()
-
-
-_DECISION = (
-    "id AS number, partition, plan_sha256, decision, who, why, "
-    "to_char(decided_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI UTC') AS at"
-)

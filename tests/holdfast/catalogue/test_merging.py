@@ -18,7 +18,9 @@ TOKEN = "pii:" + "0" * 64
 LEAST = '[library]\nname = "L"\n[sources.ebooks]\n'
 
 
-def patched(live: Fields, incoming: Fields, protected: tuple[str, ...] = (), merge: tuple[MergeRule, ...] = ()) -> Fields:
+def patched(
+    live: Fields, incoming: Fields, protected: tuple[str, ...] = (), merge: tuple[MergeRule, ...] = ()
+) -> Fields:
     patches = diff(frame(live), frame(incoming), protected, merge)
     deletes, adds = (
         [(tag, text) for op, tag, text in patches.select("op", "tag", "text").iter_rows() if op == want]
@@ -119,7 +121,9 @@ def test_a_second_load_of_the_same_record_changes_nothing(live, incoming, merge)
     assert Counter(patched(after, incoming, ("245$c",), merge)) == Counter(after)
 
 
-@given(records, records, st.sampled_from([("650$c",), ("65X$b", "245$c"), ("6XX$a", "590"), ("245$a", "245$b", "245$c")]))
+@given(
+    records, records, st.sampled_from([("650$c",), ("65X$b", "245$c"), ("6XX$a", "590"), ("245$a", "245$b", "245$c")])
+)
 def test_protected_and_masked_subfields_stay_as_they_are(live, incoming, protected) -> None:
     def guarded(rows: Fields) -> Counter:
         return Counter(
@@ -150,7 +154,12 @@ def test_a_difference_in_protected_subfields_alone_is_no_change() -> None:
 def test_a_field_with_a_protected_subfield_that_nothing_takes_the_place_of_stays_whole() -> None:
     live = [("020", "  \x1fa1\x1fcEUR 5"), ("020", "  \x1fa2\x1fcEUR 6"), ("020", "  \x1fa3")]
     after = patched(live, [("020", "  \x1fa4\x1fcUSD 9"), ("020", "  \x1fa5")], ("020$c",))
-    assert after == [("020", "  \x1fa1\x1fcEUR 5"), ("020", "  \x1fa2\x1fcEUR 6"), ("020", "  \x1fa4"), ("020", "  \x1fa5")]
+    assert after == [
+        ("020", "  \x1fa1\x1fcEUR 5"),
+        ("020", "  \x1fa2\x1fcEUR 6"),
+        ("020", "  \x1fa4"),
+        ("020", "  \x1fa5"),
+    ]
 
 
 def test_headings_of_our_thesaurus_stay_and_the_others_follow_the_vendor() -> None:
@@ -172,7 +181,10 @@ def test_add_brings_what_is_new_and_takes_nothing_away() -> None:
 def test_prefer_local_takes_a_field_only_where_there_is_none() -> None:
     merge = (rule("5XX", "prefer-local"),)
     incoming = [("520", "  \x1fatheirs"), ("505", "0 \x1facontents")]
-    assert patched([("520", "  \x1faours")], incoming, (), merge) == [("505", "0 \x1facontents"), ("520", "  \x1faours")]
+    assert patched([("520", "  \x1faours")], incoming, (), merge) == [
+        ("505", "0 \x1facontents"),
+        ("520", "  \x1faours"),
+    ]
 
 
 def test_a_live_field_that_differs_by_a_masked_subfield_alone_is_not_added_again() -> None:
@@ -184,7 +196,10 @@ def test_a_live_field_that_differs_by_a_masked_subfield_alone_is_not_added_again
     ("table", "words"),
     [
         ('fields = ["65"]\nrule = "keep"', ("sources.ebooks.merge.0.fields.0", "found '65'", "a MARC tag")),
-        ('fields = ["650"]\nrule = "merge"', ("sources.ebooks.merge.0.rule", "'keep', 'replace', 'add' or 'prefer-local'")),
+        (
+            'fields = ["650"]\nrule = "merge"',
+            ("sources.ebooks.merge.0.rule", "'keep', 'replace', 'add' or 'prefer-local'"),
+        ),
         ('fields = ["245"]\nrule = "add"', ("245: MARC 21 does not repeat it", "prefer-local")),
         ('fields = ["008"]\nrule = "keep"\nindicator2 = ["0"]', ("008: control fields have no indicators",)),
         ('fields = ["650"]\nrule = "keep"\nvalue = "fast"', ("subfield: missing",)),
