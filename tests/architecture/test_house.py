@@ -18,7 +18,10 @@ from holdfast.authority.records import AUTHORITIES, REFERENCES
 from holdfast.authority.what_if import AUTHORITY_CHANGES, TOUCHED
 from holdfast.catalogue.matching import MATCHED, SIDES
 from holdfast.catalogue.outcomes import OUTCOMES
+from holdfast.catalogue.patch import CHANGES
 from holdfast.catalogue.plan import PLAN
+from holdfast.catalogue.plan_document import COUNTS, DOCUMENT
+from holdfast.catalogue.surprises import SURPRISES
 from holdfast.glossary import COLUMNS, PAGES
 from holdfast.harvest.completeness import COMPLETENESS, HELD
 from holdfast.marc.harvest import INDEX
@@ -125,7 +128,24 @@ def test_every_module_says_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    [INDEX, HELD, COMPLETENESS, RECORDS, ISSUES, STATE, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES, *TABLES.values()],
+    [
+        INDEX,
+        HELD,
+        COMPLETENESS,
+        RECORDS,
+        ISSUES,
+        STATE,
+        SNAPSHOT,
+        MATCHED,
+        SIDES,
+        PLAN,
+        CHANGES,
+        COUNTS,
+        DOCUMENT,
+        SURPRISES,
+        OUTCOMES,
+        *TABLES.values(),
+    ],
 )
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]

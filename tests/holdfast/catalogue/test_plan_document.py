@@ -29,6 +29,7 @@ from holdfast.catalogue.surprises import A_RECORD, frequencies, surprising
 
 SECRET = b"a secret of the tests"
 NOTHING = Protection(())
+TWO_NEW = Measures(created=2)
 
 
 def plan_of(*actions: str) -> pl.DataFrame:
@@ -91,7 +92,7 @@ def test_a_plan_is_of_one_window_of_one_library_system() -> None:
     assert len(hashes) == 3
 
 
-def document(measures: Measures = Measures(created=2)) -> dict[str, str]:
+def document(measures: Measures = TWO_NEW) -> dict[str, str]:
     sha = hash_of(WHOLE)
     row = {
         "ils": "folio:demo",
