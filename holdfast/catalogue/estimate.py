@@ -30,6 +30,8 @@ class Estimate(NamedTuple):
 
     @property
     def sentence(self) -> str:
+        if not self.requests:
+            return "no requests"
         parts = [f"about {self.requests:,} requests"]
         parts.append(
             f"about {duration(self.seconds)}"

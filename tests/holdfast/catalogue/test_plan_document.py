@@ -196,7 +196,8 @@ def test_requests_and_time_follow_from_the_api_and_the_quota() -> None:
     slow = estimate(0, 100, Cost(), Quota(per_second=25, per_day=80))
     assert slow.days == 3 and slow.seconds == 2 * 86_400
     assert slow.sentence == "about 200 requests, about 48 h 0 min, the quota of 3 days"
-    assert estimate(0, 0, folio, Quota()) == (0, 0.0, None)
+    nothing = estimate(0, 0, folio, Quota())
+    assert nothing == (0, 0.0, None) and nothing.sentence == "no requests"
     assert [duration(each) for each in (0.2, 99, 700, 12_000)] == ["1 s", "99 s", "12 min", "3 h 20 min"]
     assert quota_of({}) == Quota() and quota_of({"quota": {"per_second": 25, "per_day": 0}}) == Quota(25, None)
 
