@@ -29,7 +29,9 @@ def test_both_ways_find_the_same_records_to_differ(data: Path, tmp_path: Path) -
 
 def test_the_pairs_have_the_same_number(data: Path) -> None:
     folder = data / "marc" / "aco"
-    assert len(raw_records(folder / "aco-orig.mrc.gz").keys() & raw_records(folder / "aco-latest.mrc.gz").keys()) > 4_000
+    assert (
+        len(raw_records(folder / "aco-orig.mrc.gz").keys() & raw_records(folder / "aco-latest.mrc.gz").keys()) > 4_000
+    )
 
 
 def _last_field_first(raw: bytes) -> bytes:
