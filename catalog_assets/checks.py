@@ -96,6 +96,25 @@ def gaps_result(gaps: Mapping[dt.date, str]) -> dg.AssetCheckResult:
     )
 
 
+def budget_spec(asset: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name="within_budget",
+        asset=asset,
+        partitions_def=LOADS,
+        description="The plan may be written at once: it is within the source's budget and not larger than usual.",
+    )
+
+
+def budget_result(waiting: list[str]) -> dg.AssetCheckResult:
+    """`waiting`: why the plan needs approval; it stops nothing by itself, `ils_commits` waits."""
+    return dg.AssetCheckResult(
+        check_name="within_budget",
+        passed=not waiting,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(waiting) or "it needs no approval",
+    )
+
+
 def complete_spec(asset: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name="complete",

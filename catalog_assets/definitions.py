@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from catalog_assets.approval import APPROVE_PLAN
 from catalog_assets.deltas.circulation_deltas import circulation_deltas
 from catalog_assets.deltas.holdings_deltas import holdings_deltas
 from catalog_assets.jobs import (
@@ -20,6 +21,7 @@ from catalog_assets.jobs import (
     HOLDINGS_READING,
     MUSEUM_LOAD,
     QUALITY_REPORTING,
+    WRITE_APPROVED_PLAN,
 )
 from catalog_assets.matching.authority_links import authority_links
 from catalog_assets.matching.authority_records import authority_records
@@ -51,6 +53,7 @@ from resources.reports.resource import report_folder_resource
 from resources.repositories.resource import repositories_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
+from sensors.approved_plan_sensor import build_approved_plan_sensor
 from sensors.authority_sensors import build_authority_sensors
 from sensors.completeness_schedules import build_completeness_schedules
 from sensors.completeness_sensor import build_completeness_sensor
@@ -99,6 +102,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         asset_checks=[drops_come_as_expected],
         jobs=[
             CATALOGUE_LOAD,
+            APPROVE_PLAN,
+            WRITE_APPROVED_PLAN,
             CHANGED_RULES,
             COMPLETENESS,
             AUTHORITY_LOAD,
@@ -119,6 +124,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_stale_partitions_sensor(SETTINGS, {name: rules.version for name, rules in RULES.items()}),
             build_museum_export_sensor(SETTINGS),
             build_quality_sensor(),
+            build_approved_plan_sensor(),
             build_run_failure_sensor(),
             *build_authority_sensors(SETTINGS),
         ],

@@ -20,6 +20,14 @@ CATALOGUE_LOAD = dg.define_asset_job(
     description="The drops of a source and day, from the folder to the library system.",
 )
 
+# The plan as it was approved, and nothing made anew before it: another plan would need another approval.
+WRITE_APPROVED_PLAN = dg.define_asset_job(
+    "write_approved_plan",
+    selection=dg.AssetSelection.assets("ils_commits"),
+    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
+    description="Writes the plan of a source and day that a person approved; approved_plan_sensor launches it.",
+)
+
 # Not the rest of the load: whether what changed is to be matched, planned and written again is for a person to say.
 CHANGED_RULES = dg.define_asset_job(
     "changed_rules",

@@ -115,7 +115,7 @@ def _settings() -> str:
         ]
         out.append(_table(("key", "type", "default", "what"), rows))
         for name, each in model.model_fields.items():
-            out += _nested(f"{table}.{name}", each)
+            out += _nested(f"{table}.NAME.{name}" if many else f"{table}.{name}", each)
     out += ["## Environment variables", "", "Addresses and secrets come from here and from nowhere else.", ""]
     out.append(
         _table(

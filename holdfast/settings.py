@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from holdfast.catalogue.budget import Budget
+from holdfast.catalogue.merging import FieldSpec, MergeRule
 from holdfast.catalogue.systems import SYSTEM_FIELDS
 from holdfast.harvest.rhythm import parse_rhythm
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
@@ -43,12 +45,6 @@ def _check_timezone(value: str) -> str:
 def _check_cron(value: str) -> str:
     if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\- ]+", value):
         raise ValueError("must be five cron fields: minute hour day month weekday, as '0 2 * * *'")
-    return value
-
-
-def _check_field_spec(value: str) -> str:
-    if not re.fullmatch(r"(\d{3}|\d{2}X|\dXX)(\$[a-z0-9])?", value):
-        raise ValueError("must be a MARC tag, with a subfield or without, as '541$h', '583' or '59X'")
     return value
 
 
@@ -103,7 +99,6 @@ def _check_name(value: str) -> str:
 
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
-FieldSpec = Annotated[str, AfterValidator(_check_field_spec)]
 EntitySpec = Annotated[str, AfterValidator(_check_entity_spec)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Address = Annotated[str, AfterValidator(_check_address)]
@@ -303,7 +298,16 @@ class Source(_Table):
     )
     protected: tuple[FieldSpec, ...] = Field(
         default=("59X", "9XX"),
-        description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
+        description="fields and subfields of the live record that a load never touches; by default those that MARC 21 leaves to "
+        "the library",
+    )
+    merge: tuple[MergeRule, ...] = Field(
+        default=(), description="merge rules, each a table `[[sources.NAME.merge]]`; what none covers is replaced"
+    )
+    first_load: Literal["ask", "apply"] = Field(
+        default="ask",
+        description="of a source that never wrote anything: the plan waits for a person (docs/operations/approve-a-plan.md), or "
+        "is written at once",
     )
     dialect: Literal["marc21", "unimarc"] = Field(
         default="marc21", description="which format the records are in; unimarc needs validation.schemas.unimarc"
@@ -389,13 +393,6 @@ class AuthorityFiles(_Table):
         description="MARC source code (lcsh, mesh, gnd …) of records that name none in 008/11 or 040 $f",
     )
     still_seconds: float = Field(default=3, ge=0, description="a file is complete once it has not changed for so long")
-
-
-class Budget(_Table):
-    """How much of the catalogue one plan may change."""
-
-    changes: int = Field(default=50_000, ge=0, description="records that one plan may write")
-    share_of_catalogue: float = Field(default=1.0, ge=0, le=1, description="of the catalogue's records; 1: no limit")
 
 
 class Schemas(_Table):

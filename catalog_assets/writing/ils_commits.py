@@ -10,8 +10,10 @@ from holdfast.privacy.masking import MaskingRules
 from resources.ils.client import Ils
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
-from resources.ledger.applying import apply_window, refusals
+from resources.ledger.applying import refusals
 from resources.ledger.client import Ledger, Load
+from resources.ledger.gate import Gate, write_plan
+from resources.ledger.plans import Plans
 from resources.ledger.seen import remember
 from resources.postgres.client import Postgres
 from resources.postgres.metadata import quarantine_metadata
@@ -47,8 +49,10 @@ def ils_commits(
     (source, _), partition = load_of(context), context.partition_key
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     load, settings = Load(ils.name, source, partition, context.run.run_id), SETTINGS.sources[source]
-    budget, pace = SETTINGS.budget_of(source), SETTINGS.ils
-    applied = apply_window(lake, partition, ils, ledger, locks, load, settings, budget, RULES, salt, pace)
+    budget, plans = SETTINGS.budget_of(source), Plans(postgres, ils.name)
+    applied, gate = write_plan(
+        lake, partition, ils, ledger, locks, plans, load, settings, budget, RULES, salt, SETTINGS.ils
+    )
     remember(ledger, idempotency_filter, ils.name, source, partition)
     plan = lake.read("change_plan", partition)
     rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)
@@ -61,6 +65,15 @@ def ils_commits(
         metadata=table_metadata(
             rows.height, OUTCOMES, written_now=applied.now, **applied.pace, peak_mib=peak_mib(), **counted.outcomes
         )
+        | gate_metadata(gate, applied.waiting)
         | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )
+
+
+def gate_metadata(gate: Gate, waiting: str) -> dict[str, str]:
+    return {
+        "plan_sha256": gate.plan_sha256,
+        "waiting_for": waiting or "nothing",
+        "decision": gate.decision.sentence if gate.decision else "none was needed" if not waiting else "none yet",
+    }

@@ -14,8 +14,8 @@ from holdfast.catalogue.matching import RECORD_COLUMNS, match
 from holdfast.catalogue.snapshot import snapshot
 from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import MaskingRules
-from holdfast.settings import Budget, Source
 from holdfast.settings import Ils as Pace
+from holdfast.settings import Source
 from resources.ils.client import Ils, IlsDownError, Unit
 from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
@@ -50,16 +50,6 @@ class Applied:
     def pace(self) -> dict[str, int | float]:
         """For the asset's metadata."""
         return {"chunks": self.progress.chunks, "records_a_second": round(self.progress.rate, 1)}
-
-
-def over_budget(planned: int, catalogue: int, budget: Budget) -> str:
-    """Why the plan is larger than its source may write; '' where it is not."""
-    if planned > budget.changes:
-        return f"{planned:,} changes are planned, the budget is {budget.changes:,}: look at change_plan, then raise budgets.*.changes"
-    if catalogue and planned > budget.share_of_catalogue * catalogue and budget.share_of_catalogue < 1:
-        share = f"{budget.share_of_catalogue:.0%}"
-        return f"{planned:,} changes are planned, the budget is {share} of {catalogue:,} records: look at change_plan, then raise it"
-    return ""
 
 
 def units_of(plan: pl.DataFrame, patches: pl.DataFrame) -> Iterator[Unit]:
@@ -147,18 +137,18 @@ def apply_window(
     locks: Locks,
     load: Load,
     source: Source,
-    budget: Budget,
+    waiting: str,
     rules: MaskingRules,
     salt: bytes,
     pace: Pace,
 ) -> Applied:
-    """Write what is planned, unless the budget is exceeded or another run is at this window.
+    """Write what is planned, unless it waits for a person (`waiting` says why) or another run is at this window.
 
     Other windows may be written at the same time: each record, and each identifier of a new one, is locked while it is
     written.
     """
     plan = lake.read("change_plan", partition)
-    applied = Applied(waiting=over_budget(plan.height, lake.rows("catalog_snapshot"), budget))
+    applied = Applied(waiting=waiting)
     if applied.waiting or not plan.height:
         return applied
     rows: list[tuple[int, str, str, str]] = []

@@ -33,6 +33,8 @@ QUEUES = {
 LAUNCHING = {"run_launcher", "run_monitoring.start_timeout_seconds", "run_monitoring.max_runtime_seconds"}
 QUEUE_OF = {
     "catalogue_load": "ils.sync.holdings",
+    "approve_plan": "default",
+    "write_approved_plan": "ils.sync.holdings",
     "changed_rules": "marc21.parse",
     "authority_load": "marc21.parse",
     "authority_linking": "marc21.parse",
