@@ -163,14 +163,15 @@ def lay_out(folder: Path, url: str, count: int) -> str:
     httpx.post(f"{url}/_demo/reset").raise_for_status()
     base, load = drops(count)
     lake, ils = Lake(folder / "lake"), client(url)
-    with contextlib.closing(ils):
-        plan = plan_load(lake, "base", base, [])
+    postgres = Postgres(json.loads((folder / "services.json").read_text())["postgres"])
+    with contextlib.closing(ils), contextlib.closing(postgres):
+        plan = plan_load(lake, "base", base, [], postgres)
         units: list[Unit] = list(units_of(plan, lake.read("change_plan", "base", "patches")))
         for at in range(0, len(units), 100):
             ils.write(units[at : at + 100], {})
         live: list[Live] = live_of(ils)
-    partition = f"load-{uuid.uuid4()}"
-    plan_load(lake, partition, load, live)
+        partition = f"load-{uuid.uuid4()}"
+        plan_load(lake, partition, load, live, postgres)
     return partition
 
 

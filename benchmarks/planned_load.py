@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pymarc
 
+from holdfast.catalogue.estimate import Cost, Quota
 from holdfast.catalogue.matching import match
 from holdfast.catalogue.snapshot import Live, snapshot
 from holdfast.marc.harvest import index_drop
@@ -21,7 +22,8 @@ from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
 from resources.ledger.applying import Applied, apply_window
 from resources.ledger.client import Ledger, Load
-from resources.ledger.planning import plan_window
+from resources.ledger.planning import Terms, plan_window
+from resources.ledger.plans import Plans
 from resources.postgres.client import Postgres
 from resources.redis.client import Redis
 from resources.redis.locks import Locks, this_worker
@@ -48,7 +50,9 @@ def volume(number: int, title: str, date: str, notes: Sequence[str] = ()) -> byt
     return bytes(record.as_marc())
 
 
-def plan_load(lake: Lake, partition: str, drop: Iterable[bytes], live: Sequence[Live]) -> pl.DataFrame:
+def plan_load(
+    lake: Lake, partition: str, drop: Iterable[bytes], live: Sequence[Live], postgres: Postgres
+) -> pl.DataFrame:
     """Plan a drop against these live records; the plan (shape plan.PLAN).
 
     The plan says of no moment when the catalogue was looked at: nothing is looked at again before it is written.
@@ -73,7 +77,8 @@ def plan_load(lake: Lake, partition: str, drop: Iterable[bytes], live: Sequence[
         writer.write("state", pl.DataFrame({"ils": [""], "watermark": [""]}))
     with lake.replace("catalog_snapshot") as writer:
         writer.write("rows", rows)
-    plan_window(lake, partition, SOURCE)
+    terms = Terms(partition, SOURCE, Budget(), Cost(2, 1, 100), Quota(), SALT)
+    plan_window(lake, partition, terms, Plans(postgres, "folio:demo"))
     return lake.read("change_plan", partition)
 
 
@@ -95,4 +100,4 @@ def apply_load(
         **more,
     )
     load = Load(ils.name, partition, partition, "of a test")
-    return apply_window(lake, partition, ils, ledger, locks, load, SOURCE, Budget(), RULES, SALT, pace)
+    return apply_window(lake, partition, ils, ledger, locks, load, SOURCE, "", RULES, SALT, pace)

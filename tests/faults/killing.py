@@ -74,7 +74,7 @@ def lay_out(place: Place, windows: int, changes: int) -> list[str]:
     ils = place.ils()
     with contextlib.closing(postgres), contextlib.closing(redis), contextlib.closing(ils):
         base = [volume(n, f"Volume {n}", "20260101000000.0") for n in range(windows * half)]
-        plan_load(lake, "base", base, [])
+        plan_load(lake, "base", base, [], postgres)
         assert not apply_load(
             lake, "base", FolioClient(place.ils_url, "demo", "demo", "demo-secret"), postgres, redis, Ils()
         ).waiting
@@ -87,7 +87,7 @@ def lay_out(place: Place, windows: int, changes: int) -> list[str]:
             ]
             new = [volume(n + windows * half, f"Volume {n + windows * half}", "20260201000000.0") for n in old]
             drop = [each for pair in zip(changed, new, strict=True) for each in pair]
-            assert plan_load(lake, f"window{window}", drop, live).height == changes
+            assert plan_load(lake, f"window{window}", drop, live, postgres).height == changes
     return [f"window{window}" for window in range(windows)]
 
 
