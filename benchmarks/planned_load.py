@@ -10,13 +10,14 @@ from typing import Any
 import polars as pl
 import pymarc
 
+from holdfast.catalogue.budget import Budget
 from holdfast.catalogue.estimate import Cost, Quota
 from holdfast.catalogue.matching import match
 from holdfast.catalogue.snapshot import Live, snapshot
 from holdfast.marc.harvest import index_drop
 from holdfast.marc.window import UNREADABLE, normalize_part
 from holdfast.privacy.masking import MaskingRules
-from holdfast.settings import Budget, Ils, Source
+from holdfast.settings import Ils, Source
 from resources.ils.client import Ils as LibrarySystem
 from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
