@@ -1,5 +1,7 @@
 """`ils_commits`: what was written to the library system."""
 
+from functools import partial
+
 import dagster as dg
 
 from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
@@ -14,10 +16,12 @@ from resources.ledger.applying import apply_window, refusals
 from resources.ledger.client import Ledger, Load
 from resources.ledger.seen import remember
 from resources.postgres.client import Postgres
+from resources.postgres.halts import Halts
 from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
 
+QUEUE = "ils.sync.holdings"
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
 
 
@@ -46,7 +50,8 @@ def ils_commits(
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     load, settings = Load(ils.name, source, partition, context.run.run_id), SETTINGS.sources[source]
     budget, chunk = SETTINGS.budget_of(source), SETTINGS.ils.chunk_records
-    applied = apply_window(lake, partition, ils, ledger, load, settings, budget, RULES, salt, chunk)
+    halted = partial(Halts(postgres).reason, source=source, queue=QUEUE)
+    applied = apply_window(lake, partition, ils, ledger, load, settings, budget, RULES, salt, chunk, halted)
     remember(ledger, idempotency_filter, ils.name, source, partition)
     plan = lake.read("change_plan", partition)
     rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)

@@ -252,7 +252,8 @@ def undo(before: Sequence[Field], after: Sequence[Field], live: Sequence[Field])
     left = _less(free, [each for n, each in enumerate(added) if exact[n]])
     # The others were edited since, or are gone. Those that the load left alone are edited, too: they take part, so that none
     # of them is taken for ours.
-    changed = [n for n in range(len(added)) if not exact[n]]
+    back = {n for n in old_of if not exact[n] and not _less([old_of[n]], left)}
+    changed = [n for n in range(len(added)) if not exact[n] and n not in back]
     others = _less(unchanged, now)
     # What is back already is nobody's edit.
     edited = _less(left, removed)
@@ -266,9 +267,11 @@ def undo(before: Sequence[Field], after: Sequence[Field], live: Sequence[Field])
             deletes.append(next(each for each in free if _key(each) == _key(field)))
             adds += [old_of[n]] if n in old_of else []
             continue
+        if n in back:
+            continue
         place = now_as.get(changed.index(n))
         if place is None:
-            if not (n in old_of and not _less([old_of[n]], left)) and field[0] != _DATE:
+            if field[0] != _DATE:
                 conflicts.append(Conflict(field[0], "", old_text or None, field[1], None))
             continue
         theirs = edited[place]

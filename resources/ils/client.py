@@ -50,6 +50,7 @@ class Capabilities:
         shows_deletions: the change feed shows what was deleted outright.
         audit: who changed a record can be asked for, by kind.
         suppresses: a record can be hidden from the public.
+        deletes: kinds that can be deleted outright.
     """
 
     reads: frozenset[Kind]
@@ -62,6 +63,7 @@ class Capabilities:
     shows_deletions: bool = False
     audit: frozenset[Kind] = frozenset()
     suppresses: bool = True
+    deletes: frozenset[Kind] = frozenset()
     circulation: bool = False
 
 
@@ -76,6 +78,7 @@ class LiveRecord:
     source_id: str  # of the MARC record's present version; '' where there is none
     fields: Fields
     updated: str  # ISO 8601, by the system's clock
+    suppressed: bool = False  # hidden from the public
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,13 @@ class Unit:
     idempotency_key: str
     correlation_id: str
     record: int
-    action: str  # 'create', 'update' or 'suppress'
+    action: str  # 'create', 'update' or 'suppress'; of an undo 'unsuppress' or 'delete', too
     target: str
     version: int  # that the plan saw; 0 for a new record
     source_id: str = ""  # the MARC record's version that the plan saw; '' for a new record
     deletes: Fields = field(default_factory=list)
     adds: Fields = field(default_factory=list)
+    round: int = 0  # how often the change was set back and written anew
 
 
 @dataclass(frozen=True)
@@ -104,9 +108,10 @@ class Written:
     target: str = ""  # the id that the system gave to a new record; '' where the unit's target is it
 
 
-def source_record_id(idempotency_key: str) -> str:
-    """Id of the MARC record's version that this change writes: the same in every attempt."""
-    return str(uuid.uuid5(NAMESPACE, f"source-record:{idempotency_key}"))
+def source_record_id(idempotency_key: str, round_: int = 0) -> str:
+    """Id of the MARC record's version that this change writes: the same in every attempt, another one once the change was
+    taken back and is written anew (`round_`)."""
+    return str(uuid.uuid5(NAMESPACE, f"source-record:{idempotency_key}{f':{round_}' if round_ else ''}"))
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -18,6 +18,7 @@ from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
 from resources.ledger.client import Ledger, Load, WriterBusyError
 from resources.ledger.commit import Committer
+from resources.postgres.halts import HaltedError
 
 log = logging.getLogger("holdfast.commit")
 
@@ -94,8 +95,10 @@ def apply_window(
     rules: MaskingRules,
     salt: bytes,
     chunk_records: int,
+    halted: Callable[[], str] = lambda: "",
 ) -> Applied:
-    """Write what is planned, unless the budget is exceeded or another run writes."""
+    """Write what is planned, unless the budget is exceeded, another run writes or somebody halted it (`halted` says why; it is
+    asked before each chunk)."""
     plan = lake.read("change_plan", partition)
     state = lake.read("change_plan", partition, "state").row(0, named=True)
     applied = Applied(waiting=over_budget(plan.height, lake.rows("catalog_snapshot"), budget))
@@ -103,6 +106,8 @@ def apply_window(
         return applied
     rows: list[tuple[int, str, str]] = []
     try:
+        if why := halted():
+            raise HaltedError(why)
         with ledger.writing(ils.name):
             late = overtaken(
                 plan, lake.read("normalized_records", partition), ils, state["watermark"], source, rules, salt
@@ -111,7 +116,7 @@ def apply_window(
                 (record, "conflicted", f"{text}: materialize catalog_snapshot and this window again")
                 for record, text in late.items()
             ]
-            committer = Committer(ils, ledger, load, rules, salt, chunk_records=chunk_records)
+            committer = Committer(ils, ledger, load, rules, salt, chunk_records=chunk_records, halted=halted)
             parts = zip(
                 lake.batches("change_plan", partition), lake.batches("change_plan", partition, "patches"), strict=True
             )
@@ -125,6 +130,9 @@ def apply_window(
     except (IlsDownError, WriterBusyError) as error:
         log.error("%s", error)
         applied.waiting, applied.failed = str(error), True
+    except HaltedError as error:
+        log.warning("%s", error)
+        applied.waiting = f"waiting: {error}"
     applied.written = pl.DataFrame(rows, schema=WRITTEN, orient="row")
     return applied
 

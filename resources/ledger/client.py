@@ -33,6 +33,7 @@ class Prepared(NamedTuple):
 
     state: str
     doubtful: bool
+    round: int = 0
 
 
 class WriterBusyError(RuntimeError):
@@ -82,21 +83,31 @@ class Ledger:
         rows = [
             [each.idempotency_key, load.ils, load.source, load.partition, each.record, each.correlation_id]
             + [contents[each.idempotency_key], each.action, each.target, each.version, load.run_id]
+            + [json.dumps({"deletes": each.deletes, "adds": each.adds})]
             for each in units
         ]
         with self._postgres.transaction() as connection, connection.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO ledger (idempotency_key, ils, source, partition, record, correlation_id, content_sha256, action, "
-                "target, version_before, run_id, state) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'prepared') "
+                "target, version_before, run_id, patch, state) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, 'prepared') "
                 "ON CONFLICT (ils, idempotency_key) DO UPDATE SET state = 'prepared', version_before = excluded.version_before, "
-                "run_id = excluded.run_id, answer = '' WHERE ledger.state IN ('prepared', 'conflicted', 'failed')",
+                "run_id = excluded.run_id, patch = excluded.patch, answer = '' WHERE ledger.state IN ('prepared', 'conflicted', 'failed')",
                 rows,
             )
             found = connection.execute(
-                "SELECT idempotency_key, state, attempts FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
+                "SELECT idempotency_key, state, attempts, round FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
                 [load.ils, [each.idempotency_key for each in units]],
             )
-            return {row["idempotency_key"]: Prepared(row["state"], row["attempts"] > 0) for row in found}
+            return {row["idempotency_key"]: Prepared(row["state"], row["attempts"] > 0, row["round"]) for row in found}
+
+    def hidden_before(self, ils: str, keys: Sequence[str]) -> None:
+        """The live records of these keys were suppressed before anything was sent: an undo must not show them."""
+        if keys:
+            with self._postgres.transaction() as connection:
+                connection.execute(
+                    "UPDATE ledger SET suppressed_before = true WHERE ils = %s AND idempotency_key = ANY(%s) AND attempts = 0",
+                    [ils, list(keys)],
+                )
 
     def send(self, ils: str, images: dict[str, list[tuple[str, str]] | None]) -> None:
         """From now on these keys may be written; `images` are the (masked) fields before, None for new records.
@@ -144,22 +155,25 @@ class Ledger:
             )
             return [(row["correlation_id"], row["content_sha256"]) for row in found]
 
-    def in_doubt(self, ils: str, source: str, partition: str) -> list[str]:
-        """Keys of the window that were sent and never settled: whoever sent them died."""
+    def in_doubt(self, ils: str, source: str, partition: str) -> list[tuple[str, int]]:
+        """Keys and rounds of the window that were sent and never settled: whoever sent them died."""
         with self._postgres.transaction() as connection:
             found = connection.execute(
-                "SELECT idempotency_key FROM ledger WHERE ils = %s AND source = %s AND partition = %s AND state = 'sent'",
+                "SELECT idempotency_key, round FROM ledger "
+                "WHERE ils = %s AND source = %s AND partition = %s AND state = 'sent'",
                 [ils, source, partition],
             )
-            return [row["idempotency_key"] for row in found]
+            return [(row["idempotency_key"], row["round"]) for row in found]
 
     def conflicted_since(self, ils: str, since: str) -> list[str]:
-        """Live records that were not as planned when they were to be written, at or after that moment."""
+        """Live records that were not as planned when they were to be written, or whose rows somebody set back, at or after that
+        moment."""
         with self._postgres.transaction() as connection:
             found = connection.execute(
                 "SELECT DISTINCT target FROM ledger "
-                "WHERE ils = %s AND state = 'conflicted' AND settled_at >= %s::timestamptz ORDER BY target",
-                [ils, since],
+                "WHERE ils = %s AND state = 'conflicted' AND settled_at >= %s::timestamptz "
+                "UNION SELECT row_before ->> 'target' FROM ledger_history WHERE ils = %s AND at >= %s::timestamptz ORDER BY target",
+                [ils, since, ils, since],
             )
             return [row["target"] for row in found]
 

@@ -6,6 +6,7 @@ before, write, settle. A worker that dies anywhere leaves rows from which the ne
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from holdfast.privacy.masking import MaskingRules, token
 from resources.ils.client import Fields, Ils, IlsDownError, InDoubtError, LiveRecord, Unit, Written
 from resources.ledger.client import Ledger, Load
+from resources.postgres.halts import HaltedError
 
 log = logging.getLogger("holdfast.commit")
 
@@ -46,21 +48,27 @@ class Committer:
         *,
         chunk_records: int = 100,
         sleep: Callable[[float], None] = time.sleep,
+        halted: Callable[[], str] = lambda: "",
     ) -> None:
         self._ils, self._ledger, self._load = ils, ledger, load
         self._rules, self._salt = rules, salt
         self._chunk = chunk_records
         self._sleep = sleep
+        self._halted = halted
 
     def commit(self, units: Sequence[Unit], contents: dict[str, str]) -> Iterator[Written]:
         """What became of each unit, chunk by chunk; keys settled in an earlier run come back as they are.
 
         Raises:
             IlsDownError: the system does not answer; the rest stays prepared (or in doubt) for the next run.
+            HaltedError: somebody halted it since; the chunk before is done, the next one not begun.
         """
         for at in range(0, len(units), self._chunk):
+            if why := self._halted():
+                raise HaltedError(why)
             chunk = units[at : at + self._chunk]
             states = self._ledger.prepare(self._load, chunk, contents)
+            chunk = [dataclasses.replace(each, round=states[each.idempotency_key].round) for each in chunk]
             for unit in chunk:
                 state = states[unit.idempotency_key].state
                 if state in ("acknowledged", "rolled_back"):
@@ -82,6 +90,8 @@ class Committer:
                 if reading
                 else {}
             )
+            hidden = [each for each in reading if each.target in live and live[each.target].suppressed]
+            self._ledger.hidden_before(self._load.ils, [each.idempotency_key for each in hidden])
             self._ledger.send(
                 self._load.ils, {each.idempotency_key: self._image(live.get(each.target), each) for each in units}
             )

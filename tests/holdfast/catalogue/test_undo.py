@@ -43,7 +43,10 @@ def test_a_subfield_that_a_librarian_edited_stays_and_the_rest_of_the_field_goes
 
 
 def test_fields_and_subfields_that_a_librarian_added_stay() -> None:
-    edited = [field("245", "aBleak House", "h[microform]", "cby Charles Dickens", indicators="10"), field("590", "aGift")]
+    edited = [
+        field("245", "aBleak House", "h[microform]", "cby Charles Dickens", indicators="10"),
+        field("590", "aGift"),
+    ]
     live, conflicts = undone([TITLE], [OURS], edited)
     assert live == [field("245", "aBleak house", "h[microform]", "cCharles Dickens", indicators="10"), edited[1]]
     assert not conflicts
@@ -73,9 +76,7 @@ def test_somebody_elses_field_that_shares_a_relator_is_not_taken_for_ours() -> N
 def test_repeated_subfields_are_told_apart_by_their_values(
     before: list[str], written: list[str], now: list[str], expected: list[str]
 ) -> None:
-    live, _ = undone(
-        [field("650", "aLaw", *before)], [field("650", "aLaw", *written)], [field("650", "aLaw", *now)]
-    )
+    live, _ = undone([field("650", "aLaw", *before)], [field("650", "aLaw", *written)], [field("650", "aLaw", *now)])
     assert live == [field("650", "aLaw", *expected)]
 
 
@@ -185,13 +186,13 @@ class AnyCourse(RuleBasedStateMachine):
         self._change(data, "L")
         self.edited = True
 
-    def images(self, number: int) -> tuple[Fields, Fields]:
-        """Before and after of a load, without what was undone since it was written."""
+    def images(self, number: int, until: int = 10**9) -> tuple[Fields, Fields]:
+        """Before and after of a load, without what was undone since it was written, in the order in which it was."""
         each = self.loads[number]
         before, after = list(each["before"]), list(each["after"])
-        for other in reversed(range(number)):
-            if self.loads[other]["undone"] > each["at"]:
-                theirs = self.images(other)
+        for other in sorted(range(number), key=lambda n: self.loads[n]["undone"]):
+            if each["at"] < self.loads[other]["undone"] < until:
+                theirs = self.images(other, self.loads[other]["undone"])
                 before, after = undo_on_image(*theirs, before), undo_on_image(*theirs, after)
         return before, after
 
