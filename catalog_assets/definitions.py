@@ -32,6 +32,11 @@ from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
 from catalog_assets.records.quality_report import quality_report
 from catalog_assets.records.record_issues import RULES, record_issues
+from catalog_assets.recovery.halt_ingestion import halt_ingestion
+from catalog_assets.recovery.reconcile_window import reconcile_window
+from catalog_assets.recovery.replay_window import replay_window
+from catalog_assets.recovery.resume_ingestion import resume_ingestion
+from catalog_assets.recovery.rollback_window import rollback_window
 from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
 from holdfast.logs import log_to_stderr
@@ -47,6 +52,7 @@ from resources.reports.resource import report_folder_resource
 from resources.repositories.resource import repositories_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
+from sensors.asked_runs_sensor import build_asked_runs_sensor
 from sensors.authority_sensors import build_authority_sensors
 from sensors.completeness_schedules import build_completeness_schedules
 from sensors.completeness_sensor import build_completeness_sensor
@@ -98,6 +104,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             AUTHORITY_WHAT_IF,
             QUALITY_REPORTING,
             MUSEUM_LOAD,
+            *(halt_ingestion, resume_ingestion, reconcile_window, replay_window, rollback_window),
         ],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
@@ -109,6 +116,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_museum_export_sensor(SETTINGS),
             build_quality_sensor(),
             build_run_failure_sensor(),
+            build_asked_runs_sensor([CATALOGUE_LOAD, MUSEUM_LOAD]),
             *build_authority_sensors(SETTINGS),
         ],
         schedules=[

@@ -21,7 +21,8 @@ def plan_asked(
     rows: Iterable[Mapping[str, Any]], halted: Mapping[tuple[str, str], str]
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
     """(to launch, to wait) of what was asked for; `halted` has (job, source) → why."""
-    launch, wait = [], []
+    launch: list[Mapping[str, Any]] = []
+    wait: list[Mapping[str, Any]] = []
     for row in rows:
         (wait if (row["job"], row["source"]) in halted else launch).append(row)
     return launch, wait

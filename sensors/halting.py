@@ -32,7 +32,7 @@ def halted_of(sources: list[str], *, queue: str = "") -> dict[str, str]:
         return {}
     with closing(Postgres(url, connections=1)) as postgres:
         standing = Halts(postgres).standing()
-    found = {}
+    found: dict[str, str] = {}
     for source in sources:
         for each in standing:
             if each.scope == "all" or (each.scope, each.name) in (("source", source), ("queue", queue)):

@@ -12,6 +12,7 @@ from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
 from resources.lake.tables import as_markdown
 from resources.ledger.client import Ledger
+from resources.ledger.replaying import mark_rolled_back
 from resources.ledger.seen import mark_seen, settle_doubts
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
@@ -33,7 +34,8 @@ _SHOWN = (
     check_specs=[conservation_spec("matched_records")],
     description=(
         "A row a record: new, update, unchanged, duplicate (within the load), collision (in quarantine, with both sides), "
-        "stopped (in quarantine, for an issue that the source stops on) or seen (written by an earlier run of the same window), "
+        "stopped (in quarantine, for an issue that the source stops on), seen (written by an earlier run of the same window) or rolled "
+        "back, "
         "with the key that decided and what else agrees or differs; beside it the sides of every collision and the live fields "
         "of its matches."
     ),
@@ -53,6 +55,7 @@ def matched_records(
     stopped = lake.read("record_issues", partition, "stopped")
     found = match_unstopped(records, stopped, snapshot, SETTINGS.sources[source].match)
     matched = mark_seen(found.rows, records, ledger, idempotency_filter, ils, source, partition)
+    matched = mark_rolled_back(matched, records, postgres, ils, source, partition)
     found = found._replace(rows=matched)
     write_matches(lake, partition, found, snapshot, state)
     rejections = collisions(found, records)

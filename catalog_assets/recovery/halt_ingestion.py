@@ -11,7 +11,9 @@ from resources.postgres.halts import Halts
 class Halt(Ordered):
     """What is halted. `source` and `queue` count where the scope names them."""
 
-    scope: Scope = Field(default=Scope.source, description="all, one source (then `source`) or one queue (then `queue`)")
+    scope: Scope = Field(
+        default=Scope.source, description="all, one source (then `source`) or one queue (then `queue`)"
+    )
     source: SourceName = Field(default=SourceName.none, description="with scope: source; a source of holdfast.toml")
     queue: QueueName = Field(default=QueueName.none, description="with scope: queue; a queue of the workers")
 

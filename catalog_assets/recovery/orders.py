@@ -1,6 +1,7 @@
 """What every form of recovery asks: who, and why. And the window that a run is about."""
 
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import dagster as dg
 from pydantic import Field
@@ -20,9 +21,25 @@ WRITES = {"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holding
 READS = {"dagster-celery/queue": "default"}
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
 
-Scope = Enum("Scope", {name: name for name in ("all", "source", "queue")})  # type: ignore[misc]
-SourceName = Enum("SourceName", {name: name for name in ("none", *sorted(SETTINGS.sources))})  # type: ignore[misc]
-QueueName = Enum("QueueName", {name: name for name in ("none", *QUEUES)})  # type: ignore[misc]
+
+class Scope(Enum):
+    """What a halt is about."""
+
+    all = "all"
+    source = "source"
+    queue = "queue"
+
+
+if TYPE_CHECKING:
+
+    class SourceName(Enum):
+        none = "none"
+
+    class QueueName(Enum):
+        none = "none"
+else:  # the names of holdfast.toml and of the queues, so that the form offers them
+    SourceName = Enum("SourceName", {name: name for name in ("none", *sorted(SETTINGS.sources))})
+    QueueName = Enum("QueueName", {name: name for name in ("none", *QUEUES)})
 
 
 class Ordered(dg.Config):

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from enum import Enum
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -20,13 +21,22 @@ from resources.postgres.quarantine import Quarantine
 
 _SHOWN = 50
 _OUTCOMES = {"acknowledged": "committed", "conflicted": "quarantined", "prepared": "planned"}
-AuditAsked = Enum("AuditAsked", {name: name for name in ("differing", "all", "none")})  # type: ignore[misc]
+
+
+class AuditAsked(Enum):
+    """Of which records the audit log is asked."""
+
+    differing = "differing"
+    all = "all"
+    none = "none"
 
 
 class Reconcile(Ordered):
     """What is compared, and whether the ledger is repaired."""
 
-    dry_run: bool = Field(default=True, description="true: only say what differs; false: repair what is safe in the ledger")
+    dry_run: bool = Field(
+        default=True, description="true: only say what differs; false: repair what is safe in the ledger"
+    )
     audit: AuditAsked = Field(
         default=AuditAsked.differing,
         description="whose changes the library system's audit log is asked for: records that differ, all (one request a record), none",
@@ -66,7 +76,9 @@ def reconcile(
         )
         outcomes = {
             each.row["record"]: (
-                "suppressed" if each.repair == "acknowledged" and each.row["action"] == "suppress" else _OUTCOMES[each.repair],
+                "suppressed"
+                if each.repair == "acknowledged" and each.row["action"] == "suppress"
+                else _OUTCOMES[each.repair],
                 each.detail or "found written",
             )
             for each in repaired
@@ -74,7 +86,7 @@ def reconcile(
         recount(context, lake, postgres, partition, outcomes)
         Recoveries(postgres).keep("reconcile", ils.name, source, partition, order, {**counts, "repaired": changed})
     differing = rows.filter(pl.col("verdict") != "agreed").drop("idempotency_key").head(_SHOWN)
-    metadata = {**counts, "repaired": changed, "dry_run": config.dry_run}
+    metadata: dict[str, Any] = {**counts, "repaired": changed, "dry_run": config.dry_run}
     metadata["differing"] = dg.MetadataValue.md(as_markdown(differing, nothing="every key agrees"))
     metadata["verdicts"] = dg.MetadataValue.md("\n".join(f"- **{name}**: {text}" for name, text in VERDICTS.items()))
     context.add_output_metadata(metadata)

@@ -1,6 +1,7 @@
 """The outcomes of a window, counted anew after a recovery changed some of them: each record has one, in = their sum."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -37,7 +38,7 @@ def recount(
         )
     )
     check = conservation_result(counted)
-    context.log_event(
+    evaluation: Any = (  # log_event takes it, its annotation does not say so
         dg.AssetCheckEvaluation(
             asset_key=dg.AssetKey("ils_commits"),
             check_name="conservation",
@@ -47,5 +48,6 @@ def recount(
             partition=partition,
         )
     )
+    context.log_event(evaluation)
     if not counted.holds:
         raise dg.Failure(counted.sentence, allow_retries=False)

@@ -23,7 +23,9 @@ class Replay(Ordered):
     reapply_rolled_back: bool = Field(
         default=False, description="write anew what was rolled back; without it, it stays rolled back"
     )
-    dry_run: bool = Field(default=False, description="true: only count what would be set back; nothing is purged or run")
+    dry_run: bool = Field(
+        default=False, description="true: only count what would be set back; nothing is purged or run"
+    )
 
 
 @dg.op(description="Purges the window's filter, sets back what is asked for, and asks for a run of the window.")
@@ -52,7 +54,11 @@ def replay(
         idempotency_filter.purge(window_name(ils.name, source, partition))
         recoveries.ask("catalogue_load", source, partition, f"replay:{context.run_id}", order)
         recoveries.keep("replay", ils.name, source, partition, order, counts)
-    said = "asked_runs_sensor launches catalogue_load for the window" if not config.dry_run else "a dry run: nothing was done"
+    said = (
+        "asked_runs_sensor launches catalogue_load for the window"
+        if not config.dry_run
+        else "a dry run: nothing was done"
+    )
     context.add_output_metadata({**counts, "dry_run": config.dry_run, "next": said})
     context.log.info("; ".join(f"{count:,} {name}" for name, count in counts.items()) + f"; {said}")
 

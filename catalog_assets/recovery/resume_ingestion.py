@@ -18,7 +18,8 @@ class Resume(Halt):
     """Which halt is lifted: the one of this scope and name, and no other."""
 
     run_missed: bool = Field(
-        default=True, description="ask for the nightly loads of the days that ended meanwhile; drops are taken up anyway"
+        default=True,
+        description="ask for the nightly loads of the days that ended meanwhile; drops are taken up anyway",
     )
 
 
@@ -53,7 +54,11 @@ def resume(context: dg.OpExecutionContext, config: Resume, postgres: dg.Resource
         raise dg.Failure(f"no halt of {config.scope.value} {config.name} stands: {said}", allow_retries=False)
     zone = zoneinfo.ZoneInfo(SETTINGS.library.timezone)
     until = dt.datetime.now(zone).date()
-    missed = plan_missed(config.scope.value, config.name, lifted.at.astimezone(zone).date(), until) if config.run_missed else []
+    missed = (
+        plan_missed(config.scope.value, config.name, lifted.at.astimezone(zone).date(), until)
+        if config.run_missed
+        else []
+    )
     for job, source, partition in missed:
         Recoveries(postgres).ask(job, source, partition, f"missed:{partition}:{lifted.at.isoformat()}", order)
     context.log.info(f"lifted: {lifted.sentence}")

@@ -2,6 +2,7 @@
 
 from enum import Enum
 from functools import partial
+from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -23,13 +24,22 @@ from resources.postgres.client import Postgres
 from resources.postgres.halts import HaltedError, Halts
 
 _SHOWN = 50
-Created = Enum("Created", {name: name for name in ("suppress", "delete", "keep")})  # type: ignore[misc]
+
+
+class Created(Enum):
+    """What becomes of records that the window created."""
+
+    suppress = "suppress"
+    delete = "delete"
+    keep = "keep"
 
 
 class RollBack(Ordered):
     """What becomes of the window, and whether it is written."""
 
-    dry_run: bool = Field(default=True, description="true: only show what would be taken back and what stays; false: do it")
+    dry_run: bool = Field(
+        default=True, description="true: only show what would be taken back and what stays; false: do it"
+    )
     created: Created = Field(
         default=Created.suppress,
         description="records that the window created: suppress hides them; delete deletes those that nobody edited and suppresses "
@@ -59,7 +69,9 @@ def roll_back(
         try:
             for part in rollback.preview() if config.dry_run else rollback.apply(order):
                 write_tables(writer, part, rollback.who_changed(part))
-                outcomes |= {each.row["record"]: ("rolled_back", _said(each)) for each in part if each.state == "rolled_back"}
+                outcomes |= {
+                    each.row["record"]: ("rolled_back", _said(each)) for each in part if each.state == "rolled_back"
+                }
         except (IlsDownError, HaltedError) as error:
             stopped = f"waiting: {error}"
     counts = _report(context, lake, partition, rollback.others(), config.dry_run, stopped)
@@ -92,9 +104,11 @@ def _report(
     counts |= {"conflicts": conflicts.height, "records_with_conflicts": conflicts["record"].n_unique()}
     notes = [stopped] if stopped else []
     if others:
-        notes.append(f"{others} changes of holdings, items and patrons are not taken back: the ledger keeps no image of them")
+        notes.append(
+            f"{others} changes of holdings, items and patrons are not taken back: the ledger keeps no image of them"
+        )
     again = conflicts.drop("target").head(_SHOWN)
-    metadata = {
+    metadata: dict[str, Any] = {
         **counts,
         "dry_run": dry_run,
         "notes": "; ".join(notes) or "none",
@@ -103,7 +117,9 @@ def _report(
         "not_taken_back": dg.MetadataValue.md(
             as_markdown(rows.filter(pl.col("state").is_in(["cannot", "conflicted", "failed"])).head(_SHOWN))
         ),
-        "records": dg.MetadataValue.md(as_markdown(rows.head(_SHOWN), nothing="the window has written nothing that stands")),
+        "records": dg.MetadataValue.md(
+            as_markdown(rows.head(_SHOWN), nothing="the window has written nothing that stands")
+        ),
     }
     context.add_output_metadata(metadata)
     context.log_event(dg.AssetObservation("ils_commits", partition=partition, metadata=metadata))

@@ -1,0 +1,104 @@
+"""A rollback takes back all that was ours, keeps all that is theirs and lists what stays, on the demo library system."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import polars as pl
+import pytest
+
+from resources.ledger.client import Ledger
+from resources.ledger.replaying import Recoveries
+from resources.postgres.client import Postgres
+from resources.postgres.quarantine import Quarantine
+from tests.catalogue_load import drop, fine, partition
+from tests.demo_ils import DemoIls
+from tests.records import book
+from tests.recovery_runs import run
+
+pytestmark = [pytest.mark.services, pytest.mark.dagster]
+LATER = "20260201000000.0"
+RECORDS = int(os.environ.get("HOLDFAST_TEST_UNDO_RECORDS") or 200)
+
+
+def lay_out(count: int) -> None:
+    """`count` records in the catalogue, by another source; a load that changes each of them."""
+    drop([book(str(n), f"Volume {n}", fields=(("500", "a", f"Note {n}"),)) for n in range(count)], "a.mrc", "consortium")
+    fine("consortium")
+    drop([_changed(n) for n in range(count)])
+    fine()
+
+
+def _changed(n: int) -> bytes:
+    return book(str(n), f"Volume {n} revised", date=LATER, fields=(("500", "a", f"Our note {n}"), ("650", "a", "Fogs")))
+
+
+def marc(ils: DemoIls) -> dict[str, dict[str, list[str]]]:
+    """Number of the volume → tag → texts, of all live records."""
+    found = {}
+    for instance in ils.instances():
+        fields: dict[str, list[str]] = {}
+        for tag, text in ils.marc(instance["id"]):
+            fields.setdefault(tag, []).append(text)
+        number = next(text for text in fields["035"] if "(XX-Test)" in text).split(")")[1]
+        found[number] = fields | {"id": [instance["id"]], "title": [instance["title"]]}
+    return found
+
+
+def test_all_of_ours_goes_and_all_of_theirs_stays(library: DemoIls, postgres: Postgres) -> None:
+    lay_out(RECORDS)
+    before = marc(library)
+    chance = random.Random(7)
+    edited = chance.sample(sorted(before), RECORDS // 20)
+    same, other = edited[::2], edited[1::2]
+    for number in same:  # the subfield that we changed, too
+        library.edit(before[number]["id"][0], "245", "a", f"A librarian's title {number}")
+    for number in other:
+        library.edit(before[number]["id"][0], "590", "a", f"A librarian's note {number}")
+        library.edit(before[number]["id"][0], "245", "c", f"A librarian's statement {number}")
+
+    written = len(library.audit())
+    shown = run("rollback_window", "ebooks")
+    assert shown.success, shown.error
+    assert shown.metadata["dry_run"] and shown.metadata["planned"] == RECORDS
+    assert shown.metadata["conflicts"] == shown.metadata["records_with_conflicts"] == len(same)
+    assert "A librarian's title" in shown.metadata["stays_as_it_is"]
+    assert len(library.audit()) == written  # nothing was written
+
+    done = run("rollback_window", "ebooks", dry_run=False)
+    assert done.success, done.error
+    assert done.metadata["rolled_back"] == RECORDS
+    after = marc(library)
+    for number, fields in after.items():
+        titles = [f"$a{'A librarian' + chr(39) + 's title ' + number if number in same else 'Volume ' + number}"]
+        if number in other:
+            titles = [titles[0] + f"$cA librarian's statement {number}"]
+            assert fields["590"] == [f"$aA librarian's note {number}"]
+        assert fields["245"] == titles
+        assert fields["500"] == [f"$aNote {number}"] and "650" not in fields
+        assert fields["title"][0].startswith(titles[0][2:].split("$")[0])
+    conflicts = fine_conflicts()
+    assert sorted(conflicts["now"]) == sorted(f"A librarian's title {number}" for number in same)
+    assert set(conflicts["tag"]) == {"245"} and set(conflicts["code"]) == {"a"} and all(conflicts["changed_by"])
+
+    rows = Ledger(postgres).rows("folio:demo", "ebooks", partition())
+    assert {row["state"] for row in rows} == {"rolled_back"}
+    counts = Quarantine(postgres, "catalogue").outcomes("ils_commits")[partition()]
+    assert (counts["rolled_back"], counts["in"]) == (RECORDS, RECORDS)
+    (kept,) = Recoveries(postgres).latest()
+    assert (kept["kind"], kept["who"], kept["why"]) == ("rollback", "Anna", "ticket 7")
+
+    # Once more there is nothing left to be undone, and the window does not come back by itself.
+    written = len(library.audit())
+    assert run("rollback_window", "ebooks", dry_run=False).success
+    again = fine()
+    assert again.outcomes == {"rolled_back": RECORDS}
+    assert len(library.audit()) == written
+
+
+def fine_conflicts() -> pl.DataFrame:
+    from resources.lake.client import Lake
+    from tests.catalogue_load import SETTINGS
+
+    return Lake(SETTINGS.var / "lake").read("rollback_window", partition(), "conflicts")
