@@ -34,6 +34,7 @@ from catalog_assets.records.quality_report import quality_report
 from catalog_assets.records.record_issues import RULES, record_issues
 from catalog_assets.recovery.halt_ingestion import halt_ingestion
 from catalog_assets.recovery.reconcile_window import reconcile_window
+from catalog_assets.recovery.release_quarantine import release_quarantine
 from catalog_assets.recovery.replay_window import replay_window
 from catalog_assets.recovery.resume_ingestion import resume_ingestion
 from catalog_assets.recovery.rollback_window import rollback_window
@@ -105,6 +106,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             QUALITY_REPORTING,
             MUSEUM_LOAD,
             *(halt_ingestion, resume_ingestion, reconcile_window, replay_window, rollback_window),
+            release_quarantine,
         ],
         sensors=[
             build_marc_drop_sensor(SETTINGS),

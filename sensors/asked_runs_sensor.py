@@ -13,8 +13,8 @@ from resources.ledger.replaying import Recoveries
 from resources.postgres.client import Postgres
 from sensors.halting import halted_of
 
-_QUEUES = {"catalogue_load": "ils.sync.holdings", "museum_load": "ingestion_high"}
-_DIMENSIONS = {"catalogue_load": ("day", "source"), "museum_load": ("collection", "day")}
+_QUEUES = {"catalogue_load": "ils.sync.holdings", "museum_load": "ingestion_high", "digitization": "compute_intensive"}
+_DIMENSIONS = {"catalogue_load": ("day", "source"), "museum_load": ("collection", "day"), "digitization": ()}
 
 
 def plan_asked(
@@ -28,11 +28,12 @@ def plan_asked(
     return launch, wait
 
 
-def build_asked_runs_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
-    """`jobs`: those that can be asked for."""
+def build_asked_runs_sensor(jobs: Sequence[Any], name: str = "asked_runs_sensor") -> dg.SensorDefinition:
+    """`jobs`: those of the code location that can be asked for."""
+    names = {job.name for job in jobs}
 
     @dg.sensor(
-        name="asked_runs_sensor",
+        name=name,
         jobs=jobs,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
@@ -45,14 +46,16 @@ def build_asked_runs_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
         state = json.loads(context.cursor or '{"after": 0, "waiting": []}')
         recoveries = Recoveries(postgres)
         first = min([state["after"], *(number - 1 for number in state["waiting"])])
-        rows = [row for row in recoveries.asked(first) if row["id"] > state["after"] or row["id"] in state["waiting"]]
+        found = recoveries.asked(first)
+        rows = [row for row in found if row["id"] > state["after"] or row["id"] in state["waiting"]]
+        rows = [row for row in rows if row["job"] in names]
         halted = {
             (job, source): why
             for job, queue in _QUEUES.items()
             for source, why in halted_of(sorted({row["source"] for row in rows}), queue=queue).items()
         }
         launch, wait = plan_asked(rows, halted)
-        after = max([state["after"], *(row["id"] for row in rows)])
+        after = max([state["after"], *(row["id"] for row in found)])
         cursor = json.dumps({"after": after, "waiting": [row["id"] for row in wait]})
         if not launch:
             context.update_cursor(cursor)
@@ -64,10 +67,11 @@ def build_asked_runs_sensor(jobs: Sequence[Any]) -> dg.SensorDefinition:
 
 
 def _request(row: Mapping[str, Any]) -> dg.RunRequest:
-    keys = dict(zip(_DIMENSIONS[row["job"]], row["partition"].split("|"), strict=True))
+    dimensions = _DIMENSIONS[row["job"]]
+    keys = dict(zip(dimensions, row["partition"].split("|"), strict=True)) if dimensions else {}
     return dg.RunRequest(
         run_key=row["run_key"],
         job_name=row["job"],
-        partition_key=dg.MultiPartitionKey(keys),
+        partition_key=dg.MultiPartitionKey(keys) if keys else row["partition"],
         tags={"holdfast/asked-by": row["who"][:200], "holdfast/asked-because": row["why"][:200]},
     )

@@ -6,6 +6,7 @@ import polars as pl
 from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
 from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, VERSION, Matches, collisions, match_unstopped
+from holdfast.catalogue.mending import Ordered, mend_matches
 from holdfast.catalogue.snapshot import FIELDS
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
@@ -16,6 +17,7 @@ from resources.ledger.replaying import mark_rolled_back
 from resources.ledger.seen import mark_seen, settle_doubts
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
+from resources.postgres.triage import Triage
 from resources.redis.filter import IdempotencyFilter
 
 _SHOWN = (
@@ -52,9 +54,12 @@ def matched_records(
     snapshot, state = lake.scan("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
     ils = state["ils"][0]
     settle_doubts(ledger, ils, source, partition, snapshot)
-    stopped = lake.read("record_issues", partition, "stopped")
+    stopped = unreleased(
+        lake.read("record_issues", partition, "stopped"), records, Triage(postgres, "catalogue"), partition
+    )
     found = match_unstopped(records, stopped, snapshot, SETTINGS.sources[source].match)
-    matched = mark_seen(found.rows, records, ledger, idempotency_filter, ils, source, partition)
+    rows = mended(found.rows, Triage(postgres, "catalogue"), partition, snapshot)
+    matched = mark_seen(rows, records, ledger, idempotency_filter, ils, source, partition)
     matched = mark_rolled_back(matched, records, postgres, ils, source, partition)
     found = found._replace(rows=matched)
     write_matches(lake, partition, found, snapshot, state)
@@ -73,6 +78,23 @@ def matched_records(
         ),
         check_results=[conservation_result(Conservation(records.height, counts))],
     )
+
+
+def unreleased(stopped: pl.DataFrame, records: pl.DataFrame, triage: Triage, partition: str) -> pl.DataFrame:
+    """The stopped records without those that a person released."""
+    released = records.filter(pl.col("correlation_id").is_in(list(triage.mends(partition))))
+    return stopped.join(released, on="record", how="anti", maintain_order="left")
+
+
+def mended(rows: pl.DataFrame, triage: Triage, partition: str, snapshot: pl.LazyFrame) -> pl.DataFrame:
+    """The matches with what a person ordered for them in triage."""
+    orders = {
+        key: Ordered(each.mend, each.value, f"by {each.who} because {each.why}")
+        for key, each in triage.mends(partition).items()
+    }
+    wanted = [each.value for each in orders.values() if each.mend == "choose_target"]
+    live = snapshot.filter(pl.col("instance_id").is_in(wanted)).select("instance_id").collect() if wanted else None
+    return mend_matches(rows, orders, set(live["instance_id"]) if live is not None else set())
 
 
 def write_matches(lake: Lake, partition: str, found: Matches, snapshot: pl.LazyFrame, state: pl.DataFrame) -> None:

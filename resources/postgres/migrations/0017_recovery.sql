@@ -104,6 +104,8 @@ END $$;
 -- Entries of the same cause are one cluster: the same in every run and partition.
 ALTER TABLE quarantine ADD COLUMN cluster text NOT NULL
     GENERATED ALWAYS AS (left(md5(flow || E'\x1f' || asset || E'\x1f' || code || E'\x1f' || rule), 12)) STORED;
+-- A decision that is tried by another run: what is rejected by it again waits again.
+ALTER TABLE quarantine ADD COLUMN again boolean NOT NULL DEFAULT false;
 CREATE INDEX quarantine_cluster ON quarantine (flow, cluster) WHERE state = 'waiting';
 
 ALTER TABLE ledger

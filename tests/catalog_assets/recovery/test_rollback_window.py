@@ -24,7 +24,9 @@ RECORDS = int(os.environ.get("HOLDFAST_TEST_UNDO_RECORDS") or 200)
 
 def lay_out(count: int) -> None:
     """`count` records in the catalogue, by another source; a load that changes each of them."""
-    drop([book(str(n), f"Volume {n}", fields=(("500", "a", f"Note {n}"),)) for n in range(count)], "a.mrc", "consortium")
+    drop(
+        [book(str(n), f"Volume {n}", fields=(("500", "a", f"Note {n}"),)) for n in range(count)], "a.mrc", "consortium"
+    )
     fine("consortium")
     drop([_changed(n) for n in range(count)])
     fine()
@@ -35,14 +37,20 @@ def _changed(n: int) -> bytes:
 
 
 def marc(ils: DemoIls) -> dict[str, dict[str, list[str]]]:
-    """Number of the volume → tag → texts, of all live records."""
+    """Number of the volume → tag → texts, of all live records; `id` and `title` are the instance's."""
+    titles = {each["id"]: each["title"] for each in ils.instances()}
+    path, params = "/source-storage/source-records", {"limit": 10_000, "recordType": "MARC_BIB"}
     found = {}
-    for instance in ils.instances():
+    for each in ils.call("GET", path, params=params).json()["sourceRecords"]:
         fields: dict[str, list[str]] = {}
-        for tag, text in ils.marc(instance["id"]):
-            fields.setdefault(tag, []).append(text)
+        for row in each["parsedRecord"]["content"]["fields"]:
+            ((tag, value),) = row.items()
+            if not isinstance(value, str):
+                value = "".join(f"${code}{text}" for part in value["subfields"] for code, text in part.items())
+            fields.setdefault(tag, []).append(value)
         number = next(text for text in fields["035"] if "(XX-Test)" in text).split(")")[1]
-        found[number] = fields | {"id": [instance["id"]], "title": [instance["title"]]}
+        instance = each["externalIdsHolder"]["instanceId"]
+        found[number] = fields | {"id": [instance], "title": [titles[instance]]}
     return found
 
 
