@@ -54,30 +54,33 @@ def matched_records(
     snapshot, state = lake.scan("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
     ils = state["ils"][0]
     settle_doubts(ledger, ils, source, partition, snapshot)
-    stopped = unreleased(
-        lake.read("record_issues", partition, "stopped"), records, Triage(postgres, "catalogue"), partition
-    )
+    triage = Triage(postgres, "catalogue")
+    stopped = unreleased(lake.read("record_issues", partition, "stopped"), records, triage, partition)
     found = match_unstopped(records, stopped, snapshot, SETTINGS.sources[source].match)
-    rows = mended(found.rows, Triage(postgres, "catalogue"), partition, snapshot)
-    matched = mark_seen(rows, records, ledger, idempotency_filter, ils, source, partition)
-    matched = mark_rolled_back(matched, records, postgres, ils, source, partition)
+    rows = mended(found.rows, triage, partition, snapshot)
+    rows = mark_seen(rows, records, ledger, idempotency_filter, ils, source, partition)
+    matched = mark_rolled_back(rows, records, postgres, ils, source, partition)
     found = found._replace(rows=matched)
     write_matches(lake, partition, found, snapshot, state)
-    rejections = collisions(found, records)
-    Quarantine(postgres, "catalogue").replace("matched_records", partition, rejections, run_id=context.run.run_id)
-    counts = dict(matched.drop_nulls("verdict").group_by("verdict").len().sort("verdict").iter_rows())
-    keys = dict(matched.filter(pl.col("matched_by") != "").group_by("matched_by").len().sort("matched_by").iter_rows())
+    quarantine = Quarantine(postgres, "catalogue")
+    quarantine.replace("matched_records", partition, collisions(found, records), run_id=context.run.run_id)
+    counts, first = verdicts(matched), dg.MetadataValue.md(as_markdown(found.sides.head(30), _SHOWN))
     return dg.MaterializeResult(
         metadata=table_metadata(
-            matched.height,
-            MATCHED,
-            **counts,
-            **{f"by_{key}": count for key, count in keys.items()},
-            first_collisions=dg.MetadataValue.md(as_markdown(found.sides.head(30), _SHOWN)),
-            peak_mib=peak_mib(),
+            matched.height, MATCHED, **counts, **by_key(matched), first_collisions=first, peak_mib=peak_mib()
         ),
         check_results=[conservation_result(Conservation(records.height, counts))],
     )
+
+
+def verdicts(matched: pl.DataFrame) -> dict[str, int]:
+    return dict(matched.drop_nulls("verdict").group_by("verdict").len().sort("verdict").iter_rows())
+
+
+def by_key(matched: pl.DataFrame) -> dict[str, int]:
+    """How many each kind of key decided."""
+    keys = matched.filter(pl.col("matched_by") != "").group_by("matched_by").len().sort("matched_by")
+    return {f"by_{key}": count for key, count in keys.iter_rows()}
 
 
 def unreleased(stopped: pl.DataFrame, records: pl.DataFrame, triage: Triage, partition: str) -> pl.DataFrame:
