@@ -98,8 +98,8 @@ COLUMNS: dict[str, str] = {
     "updated": "when it was last changed, by the library system's clock",
     "version": "of the live record that was looked at; 0 for a new one",
     # Matching, plan and commit.
-    "verdict": "of a record: new, update, unchanged, duplicate, collision, stopped (by an issue), or seen (written by "
-    "an earlier run); "
+    "verdict": "of a record: new, update, unchanged, duplicate, collision, stopped (by an issue), seen (written by "
+    "an earlier run) or rolled back; of a reconciliation: agreed, missing, foreign, in_doubt, refused or unwritten; "
     "of a heading: linked, linked_by_reference, ambiguous, deprecated or unlinked; of a comparison with the source: held, missing, "
     "backdated, stale or silently_deleted",
     "matched_by": "kind of the key that decided: control_number, ocn, isbn, issn, lccn or title (with author and year)",
@@ -118,6 +118,15 @@ COLUMNS: dict[str, str] = {
     "added": "subfields that are new",
     "removed": "subfields that go",
     "changed": "subfields that change",
+    "undo": "what takes the change back: update, suppress, unsuppress or delete; empty: nothing of it is left",
+    "state": "of the ledger's row (reconcile), or what became of the undo: planned, rolled_back, conflicted, failed or cannot",
+    "conflicts": "subfields that somebody edited since; they stay",
+    "before": "the value before the load; empty: not there",
+    "written": "the value that the load wrote",
+    "now": "the live value",
+    "changed_by": "who changed the record last, by the library system's audit log",
+    "changed_at": "and when",
+    "repair": "state that is safe to give to the ledger's row; empty: none",
     "outcome": "committed, unchanged, planned, quarantined, duplicate, suppressed or rolled_back: exactly one",
     # Authority control.
     "authority": "the authority record: its LCCN (010 $a), else its 001",

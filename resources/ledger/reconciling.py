@@ -211,6 +211,7 @@ class Reconciliation:
     def repair(self, found: Sequence[Found], order: Order) -> int:
         """Give the rows in doubt the states that are safe; how many got one. What a writer settled meanwhile stays."""
         recoveries = Recoveries(self._postgres)
+        # What was written after all, and then changed back by hand, has taken its MARC id: the next attempt takes another one.
         back = [each.row["idempotency_key"] for each in found if each.repair == "prepared"]
         states = {
             each.row["idempotency_key"]: (each.repair, f"reconciled: {each.detail or 'found written'}")
@@ -219,7 +220,7 @@ class Reconciliation:
         }
         changed = 0
         if back:
-            changed += recoveries.set_back(self._ils.name, back, order, only=["sent"], what="reconciled", anew=False)
+            changed += recoveries.set_back(self._ils.name, back, order, only=["sent"], what="reconciled")
         if states:
             changed += recoveries.settle(self._ils.name, "reconciled", states, order, only=["sent"])
         return changed

@@ -56,7 +56,9 @@ class Recoveries:
         with self._postgres.transaction() as connection:
             self._remember(connection, ils, what, list(states), order, only)
             changed = connection.execute(
-                "UPDATE ledger SET state = given.state, answer = given.answer, settled_at = now() "
+                "UPDATE ledger SET state = given.state, answer = given.answer, settled_at = now(), "
+                # It may have been written and overwritten since: an attempt on a new plan takes another id.
+                "round = round + CASE WHEN given.state = 'conflicted' THEN 1 ELSE 0 END "
                 "FROM unnest(%s::text[], %s::text[], %s::text[]) AS given (key, state, answer) "
                 "WHERE ils = %s AND idempotency_key = given.key AND ledger.state = ANY(%s)",
                 [
@@ -70,30 +72,15 @@ class Recoveries:
             return changed.rowcount
 
     def set_back(
-        self,
-        ils: str,
-        keys: Sequence[str],
-        order: Order,
-        *,
-        only: Sequence[str],
-        what: What = "replayed",
-        anew: bool = True,
+        self, ils: str, keys: Sequence[str], order: Order, *, only: Sequence[str], what: What = "replayed"
     ) -> int:
-        """Make rows `prepared`, as if they had not been written; how many.
-
-        Args:
-            anew: what was written before is gone from the library system, or was taken back: the next attempt is another
-                round, with an image before of its own.
-        """
+        """Make rows `prepared`, as if they had never been sent; how many. The next attempt is another round: its MARC gets an id
+        of its own, for the one before may be taken, and it has an image before of its own."""
         with self._postgres.transaction() as connection:
             self._remember(connection, ils, what, keys, order, only)
-            fresh = (
-                ", image_before = NULL, suppressed_before = NULL, version_after = NULL, round = round + 1"
-                if anew
-                else ""
-            )
             changed = connection.execute(
-                f"UPDATE ledger SET state = 'prepared', answer = '', settled_at = NULL{fresh} "  # noqa: S608
+                "UPDATE ledger SET state = 'prepared', answer = '', settled_at = NULL, image_before = NULL, "
+                "suppressed_before = NULL, version_after = NULL, round = round + 1 "
                 "WHERE ils = %s AND idempotency_key = ANY(%s) AND state = ANY(%s)",
                 [ils, list(keys), list(only)],
             )

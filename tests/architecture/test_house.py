@@ -30,6 +30,8 @@ from holdfast.preservation.reading import ENRICHED, TEXTS
 from holdfast.preservation.technical import TECHNICAL
 from holdfast.quality.figures import TABLES
 from resources.lake.reuse import STATE
+from resources.ledger.reconciling import RECONCILED
+from resources.ledger.undoing import ROLLBACK, STAYS
 from tests.conftest import ROOT
 
 LOCATIONS = {"catalog": catalog_assets.definitions, "preservation": preservation_assets.definitions}
@@ -125,7 +127,23 @@ def test_every_module_says_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    [INDEX, HELD, COMPLETENESS, RECORDS, ISSUES, STATE, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES, *TABLES.values()],
+    [
+        INDEX,
+        HELD,
+        COMPLETENESS,
+        RECORDS,
+        ISSUES,
+        STATE,
+        SNAPSHOT,
+        MATCHED,
+        SIDES,
+        PLAN,
+        OUTCOMES,
+        ROLLBACK,
+        STAYS,
+        RECONCILED,
+        *TABLES.values(),
+    ],
 )
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
