@@ -41,9 +41,9 @@ class Recovered:
         return "\n".join(said)
 
 
-def run(job: str, source: str = "", **form: Any) -> Recovered:
-    """With `source`, the job runs on its partition of DAY."""
-    key = dg.MultiPartitionKey({"source": source, "day": DAY.date().isoformat()}) if source else None
+def run(job: str, window: str = "", /, **form: Any) -> Recovered:
+    """With `window`, a source, the job runs on its partition of DAY."""
+    key = dg.MultiPartitionKey({"source": window, "day": DAY.date().isoformat()}) if window else None
     config = {"ops": {OPS[job]: {"config": {**SIGNED, **form}}}}
     with dg.DagsterInstance.ephemeral() as instance:
         result = (

@@ -7,9 +7,11 @@ import datetime as dt
 import dagster as dg
 import psycopg
 import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
 
 from catalog_assets.definitions import build_defs
 from catalog_assets.recovery.resume_ingestion import plan_missed
+from resources.lake.client import Lake
 from resources.ledger.replaying import Recoveries
 from resources.postgres.client import Postgres
 from resources.postgres.halts import Halts
@@ -22,30 +24,24 @@ pytestmark = [pytest.mark.services, pytest.mark.dagster]
 WHY = "halted by Anna because ticket 7"
 
 
-def tick(name: str, instance: dg.DagsterInstance, cursor: str | None = None) -> dg.SensorResult | dg.SkipReason:
+def tick(name: str, instance: dg.DagsterInstance, postgres: Postgres, cursor: str | None = None) -> SensorExecutionData:
     defs = build_defs()
-    sensor = defs.resolve_sensor_def(name)
-    with dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs) as context:
-        return sensor(context)
+    resources = {"postgres": postgres, "lake": Lake(SETTINGS.var / "lake")}
+    with dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs, resources=resources) as context:
+        return defs.resolve_sensor_def(name).evaluate_tick(context)
 
 
 def test_a_halted_source_is_not_begun_and_taken_up_after(library: DemoIls, postgres: Postgres) -> None:
     assert run("halt_ingestion", scope="source", source="ebooks").success
     drop(book("1"))
     with dg.DagsterInstance.ephemeral() as instance:
-        first = tick("marc_drop_sensor", instance)
-        cursor = getattr(first, "cursor", None)
-        defs = build_defs()
-        sensor = defs.resolve_sensor_def("marc_drop_sensor")
-        with dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs) as context:
-            sensor(context)
-            skipped = sensor(context)
-            assert isinstance(skipped, dg.SkipReason) and WHY in (skipped.skip_message or "")
-            resumed = run("resume_ingestion", scope="source", source="ebooks")
-            assert resumed.success and resumed.metadata["lifted"].startswith(WHY)
-            taken = sensor(context)
-        assert isinstance(taken, dg.SensorResult)
-        assert [each.partition_key for each in taken.run_requests or ()] == [partition()]
+        first = tick("marc_drop_sensor", instance, postgres)
+        halted = tick("marc_drop_sensor", instance, postgres, first.cursor)
+        assert not halted.run_requests and WHY in (halted.skip_message or "")
+        resumed = run("resume_ingestion", scope="source", source="ebooks")
+        assert resumed.success and resumed.metadata["lifted"].startswith(WHY)
+        taken = tick("marc_drop_sensor", instance, postgres, halted.cursor)
+    assert [each.partition_key for each in taken.run_requests or ()] == [partition()]
 
 
 def test_a_run_by_hand_stops_before_it_writes_and_says_who_halted_it(library: DemoIls, postgres: Postgres) -> None:
@@ -87,8 +83,8 @@ def test_schedules_and_sensors_skip_while_all_is_halted(library: DemoIls, postgr
     assert isinstance(skipped, dg.SkipReason) and WHY in (skipped.skip_message or "")
     with dg.DagsterInstance.ephemeral() as instance:
         for name in ("marc_drop_sensor", "museum_export_sensor", "stale_partitions_sensor", "quality_report_sensor"):
-            skipped = tick(name, instance)
-            assert isinstance(skipped, dg.SkipReason) and WHY in (skipped.skip_message or ""), name
+            halted = tick(name, instance, postgres)
+            assert not halted.run_requests and WHY in (halted.skip_message or ""), name
 
 
 def test_every_sensor_and_schedule_that_asks_for_runs_asks_whether_it_is_halted() -> None:
@@ -134,23 +130,18 @@ def test_the_nights_that_were_skipped_are_asked_for_once(library: DemoIls, postg
     asked = Recoveries(postgres).asked()
     assert [row["partition"] for row in asked] == resumed.metadata["asked_for"] and len(asked) == len(SETTINGS.sources)
     with dg.DagsterInstance.ephemeral() as instance:
-        launched = tick("asked_runs_sensor", instance)
-        assert isinstance(launched, dg.SensorResult)
+        launched = tick("asked_runs_sensor", instance, postgres)
         requests = launched.run_requests or []
         assert [(each.job_name, each.partition_key) for each in requests] == [
             (row["job"], row["partition"]) for row in asked
         ]
         assert all(each.tags["holdfast/asked-by"] == "Anna" for each in requests)
-        again = tick("asked_runs_sensor", instance, launched.cursor)
-        assert isinstance(again, dg.SkipReason)
+        assert not tick("asked_runs_sensor", instance, postgres, launched.cursor).run_requests
         # What is asked for while it is halted waits, and is launched after.
         run("halt_ingestion", scope="source", source="own")
-        waiting = tick("asked_runs_sensor", instance)
-        assert isinstance(waiting, dg.SensorResult)
+        waiting = tick("asked_runs_sensor", instance, postgres)
         assert len(waiting.run_requests or []) == len(asked) - 1
         run("resume_ingestion", scope="source", source="own", run_missed=False)
-        last = tick("asked_runs_sensor", instance, waiting.cursor)
-        assert isinstance(last, dg.SensorResult)
-        assert [each.partition_key for each in last.run_requests or ()] == [
-            row["partition"] for row in asked if row["source"] == "own"
-        ]
+        last = tick("asked_runs_sensor", instance, postgres, waiting.cursor)
+        own = [row["partition"] for row in asked if row["source"] == "own"]
+        assert [each.partition_key for each in last.run_requests or ()] == own

@@ -8,18 +8,19 @@ import random
 import polars as pl
 import pytest
 
+from resources.lake.client import Lake
 from resources.ledger.client import Ledger
 from resources.ledger.replaying import Recoveries
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
-from tests.catalogue_load import drop, fine, partition
+from tests.catalogue_load import SETTINGS, drop, fine, partition
 from tests.demo_ils import DemoIls
 from tests.records import book
 from tests.recovery_runs import run
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
 LATER = "20260201000000.0"
-RECORDS = int(os.environ.get("HOLDFAST_TEST_UNDO_RECORDS") or 200)
+RECORDS = int(os.environ.get("UNDO_RECORDS") or 200)
 
 
 def lay_out(count: int) -> None:
@@ -105,8 +106,48 @@ def test_all_of_ours_goes_and_all_of_theirs_stays(library: DemoIls, postgres: Po
     assert len(library.audit()) == written
 
 
-def fine_conflicts() -> pl.DataFrame:
-    from resources.lake.client import Lake
-    from tests.catalogue_load import SETTINGS
+@pytest.mark.parametrize("place", ["send", "settle"])
+def test_a_rollback_that_dies_is_gone_on_with_and_nothing_is_undone_twice(
+    library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setitem(SETTINGS.__dict__, "ils", SETTINGS.ils.model_copy(update={"chunk_records": 4}))
+    lay_out(10)
+    written = len(library.audit("MARC_BIB"))
+    calls: list[int] = []
+    known = getattr(Ledger, place)
 
+    def die(self: Ledger, *args: object, **kwargs: object) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise MemoryError("killed")
+        known(self, *args, **kwargs)
+
+    with monkeypatch.context() as dying:
+        dying.setattr(Ledger, place, die)
+        assert not run("rollback_window", "ebooks", dry_run=False).success
+    assert run("rollback_window", "ebooks", dry_run=False).success
+    assert len(library.audit("MARC_BIB")) == written + 10
+    assert all(fields["500"] == [f"$aNote {number}"] for number, fields in marc(library).items())
+    assert {row["state"] for row in Ledger(postgres).rows("folio:demo", "ebooks", partition())} == {"rolled_back"}
+    undos = Ledger(postgres).rows("folio:demo", "ebooks", f"rollback of {partition()}")
+    assert len(undos) == 10 and {row["state"] for row in undos} == {"acknowledged"}
+
+
+def test_what_two_windows_wrote_is_taken_back_in_any_order(library: DemoIls, postgres: Postgres) -> None:
+    drop(book("1", "Volume 1"), "a.mrc", "consortium")
+    fine("consortium")
+    drop(book("1", "Volume 1 revised", date=LATER, fields=(("650", "a", "Fogs"),)))
+    fine()
+    drop(book("1", "Volume 1 again", date="20260301000000.0", fields=(("650", "a", "Fogs"),)), "b.mrc", "own")
+    fine("own")
+    first = run("rollback_window", "ebooks", dry_run=False)
+    assert first.success and first.metadata["conflicts"] == 1  # the later window stands
+    (fields,) = marc(library).values()
+    assert fields["245"] == ["$aVolume 1 again"] and "650" not in fields
+    assert run("rollback_window", "own", dry_run=False).success
+    (fields,) = marc(library).values()
+    assert fields["245"] == ["$aVolume 1"] and "650" not in fields
+
+
+def fine_conflicts() -> pl.DataFrame:
     return Lake(SETTINGS.var / "lake").read("rollback_window", partition(), "conflicts")
