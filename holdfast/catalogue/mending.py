@@ -13,6 +13,10 @@ from holdfast import marc
 from holdfast.marc.encoding import ENCODINGS, MARC21, Reading
 
 
+# Evidence of a new record that a person told apart from what it collides with.
+ACCEPTED = "accepted as new"
+
+
 class MendError(ValueError):
     """The mend does not fit; the text says what would."""
 
@@ -42,7 +46,7 @@ def mend_matches(rows: pl.DataFrame, mends: Mapping[str, Ordered], live: set[str
                 "verdict": "new",
                 "target": None,
                 "matched_by": "",
-                "evidence": "",
+                "evidence": ACCEPTED,
                 "detail": f"accepted as new {said}",
             }
         elif mend == "choose_target" and value in live:

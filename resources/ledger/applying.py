@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from holdfast.catalogue.matching import match
+from holdfast.catalogue.mending import ACCEPTED
 from holdfast.catalogue.snapshot import snapshot
 from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import MaskingRules
@@ -66,7 +67,9 @@ def overtaken(
     salt: bytes,
 ) -> dict[int, str]:
     """Records planned as new that the catalogue got from somebody else since it was looked at: record → by what."""
-    creates = plan.filter(pl.col("action") == "create")
+    # What a person accepted as new is like a live record, and is none.
+    accepted = pl.col("evidence") == ACCEPTED if "evidence" in plan.columns else pl.lit(False)
+    creates = plan.filter((pl.col("action") == "create") & ~accepted)
     if not creates.height or not watermark:
         return {}
     ours = set(creates["target"])

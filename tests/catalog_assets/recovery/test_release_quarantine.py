@@ -64,14 +64,13 @@ def test_records_in_an_encoding_that_the_source_does_not_name_are_mended_and_rep
 def test_a_wrong_leader_byte_is_set_and_a_mend_that_does_not_help_changes_nothing(
     library: DemoIls, postgres: Postgres
 ) -> None:
-    data = book("1", "Träume")
-    drop(data[:9] + b" " + data[10:])  # leader/09 says MARC-8, the bytes are UTF-8
-    before = fine()
-    if before.outcomes == {"committed": 1}:
-        pytest.skip("the reader takes UTF-8 under a blank leader/09")
-    no = decide(postgres, "marc.encoding", "mend_and_replay", "set_leader_byte", "9=z")
-    assert not no.success
-    assert decide(postgres, "marc.encoding", "mend_and_replay", "set_leader_byte", "9=a").success
+    data = book("1", "Bleak house")
+    drop(data[:12] + b"9" + data[13:])  # leader/12-16 is where the data begin
+    assert fine().outcomes == {"quarantined": 1}
+    (entry,) = Quarantine(postgres, "catalogue").waiting(partition())
+    no = decide(postgres, entry["code"], "mend_and_replay", "set_leader_byte", "12=8")
+    assert not no.success and "can't be read either" in no.error
+    assert decide(postgres, entry["code"], "mend_and_replay", "set_leader_byte", "12=0").success
     assert fine().outcomes == {"committed": 1, "quarantined": 1}
 
 
