@@ -12,7 +12,6 @@ import polars as pl
 from holdfast import marc
 from holdfast.marc.encoding import ENCODINGS, MARC21, Reading
 
-
 # Evidence of a new record that a person told apart from what it collides with.
 ACCEPTED = "accepted as new"
 

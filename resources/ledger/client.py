@@ -155,15 +155,24 @@ class Ledger:
             )
             return [(row["correlation_id"], row["content_sha256"]) for row in found]
 
-    def in_doubt(self, ils: str, source: str, partition: str) -> list[tuple[str, int]]:
-        """Keys and rounds of the window that were sent and never settled: whoever sent them died."""
+    def in_doubt(self, ils: str, source: str, partition: str) -> list[str]:
+        """Keys of the window that were sent and never settled: whoever sent them died."""
         with self._postgres.transaction() as connection:
             found = connection.execute(
-                "SELECT idempotency_key, round FROM ledger "
+                "SELECT idempotency_key FROM ledger "
                 "WHERE ils = %s AND source = %s AND partition = %s AND state = 'sent'",
                 [ils, source, partition],
             )
-            return [(row["idempotency_key"], row["round"]) for row in found]
+            return [row["idempotency_key"] for row in found]
+
+    def rounds(self, ils: str, keys: Sequence[str]) -> dict[str, int]:
+        """How often each was set back: by it and its round its MARC is known."""
+        with self._postgres.transaction() as connection:
+            found = connection.execute(
+                "SELECT idempotency_key, round FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
+                [ils, list(keys)],
+            )
+            return {row["idempotency_key"]: row["round"] for row in found}
 
     def conflicted_since(self, ils: str, since: str) -> list[str]:
         """Live records that were not as planned when they were to be written, or whose rows somebody set back, at or after that

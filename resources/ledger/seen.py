@@ -53,7 +53,8 @@ def mark_seen(
 def settle_doubts(ledger: Ledger, ils: str, source: str, partition: str, snapshot: pl.LazyFrame) -> int:
     """Acknowledge what a run that died had sent, where the catalogue has it; how many. What is not settled here and is
     planned again is read again before it is written."""
-    keys = {source_record_id(key, round_): key for key, round_ in ledger.in_doubt(ils, source, partition)}
+    rounds = ledger.rounds(ils, ledger.in_doubt(ils, source, partition))
+    keys = {source_record_id(key, round_): key for key, round_ in rounds.items()}
     if not keys:
         return 0
     found = snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version").collect()

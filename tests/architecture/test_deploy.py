@@ -41,6 +41,8 @@ QUEUE_OF = {
     "quality_reporting": "marc21.parse",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",
+    **dict.fromkeys(("halt_ingestion", "resume_ingestion", "release_quarantine"), "default"),
+    **dict.fromkeys(("reconcile_window", "replay_window", "rollback_window"), "ils.sync.holdings"),
 }
 
 
