@@ -12,7 +12,7 @@ from pydantic import Field
 from catalog_assets.partitions import SETTINGS
 from holdfast.catalogue.plan_document import PlanRefusedError
 from holdfast.environment import read_environment
-from resources.ils.folio import FolioClient
+from resources.ils.client import Ils
 from resources.lake.client import Lake
 from resources.ledger.gate import Gate, choose, look_at
 from resources.ledger.plans import Plans
@@ -43,7 +43,7 @@ def decide_plan(
     config: Approval,
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[Postgres],
-    ils: dg.ResourceParam[FolioClient],
+    ils: dg.ResourceParam[Ils],
 ) -> None:
     plans = Plans(postgres, ils.name)
     try:

@@ -38,6 +38,12 @@ from catalog_assets.records.harvested_marc import harvested_marc
 from catalog_assets.records.normalized_records import normalized_records
 from catalog_assets.records.quality_report import quality_report
 from catalog_assets.records.record_issues import RULES, record_issues
+from catalog_assets.recovery.halt_ingestion import halt_ingestion
+from catalog_assets.recovery.reconcile_window import reconcile_window
+from catalog_assets.recovery.release_quarantine import release_quarantine
+from catalog_assets.recovery.replay_window import replay_window
+from catalog_assets.recovery.resume_ingestion import resume_ingestion
+from catalog_assets.recovery.rollback_window import rollback_window
 from catalog_assets.writing.change_plan import change_plan
 from catalog_assets.writing.ils_commits import ils_commits
 from holdfast.logs import log_to_stderr
@@ -54,6 +60,7 @@ from resources.repositories.resource import repositories_resource
 from resources.search.resource import search_resource
 from resources.vault.resource import vault_resource
 from sensors.approved_plan_sensor import build_approved_plan_sensor
+from sensors.asked_runs_sensor import build_asked_runs_sensor
 from sensors.authority_sensors import build_authority_sensors
 from sensors.completeness_schedules import build_completeness_schedules
 from sensors.completeness_sensor import build_completeness_sensor
@@ -113,6 +120,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             HOLDINGS_READING,
             CIRCULATION_READING,
             MUSEUM_LOAD,
+            *(halt_ingestion, resume_ingestion, reconcile_window, replay_window, rollback_window),
+            release_quarantine,
         ],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
@@ -126,6 +135,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_quality_sensor(),
             build_approved_plan_sensor(),
             build_run_failure_sensor(),
+            build_asked_runs_sensor([CATALOGUE_LOAD, MUSEUM_LOAD]),
             *build_authority_sensors(SETTINGS),
         ],
         schedules=[

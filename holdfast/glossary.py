@@ -98,8 +98,8 @@ COLUMNS: dict[str, str] = {
     "updated": "when it was last changed, by the library system's clock",
     "version": "of the live record that was looked at; 0 for a new one",
     # Matching, plan and commit.
-    "verdict": "of a record: new, update, unchanged, duplicate, collision, stopped (by an issue), or seen (written by "
-    "an earlier run); "
+    "verdict": "of a record: new, update, unchanged, duplicate, collision, stopped (by an issue), seen (written by "
+    "an earlier run) or rolled back; of a reconciliation: agreed, missing, foreign, in_doubt, refused or unwritten; "
     "of a heading: linked, linked_by_reference, ambiguous, deprecated or unlinked; of a comparison with the source: held, missing, "
     "backdated, stale or silently_deleted",
     "matched_by": "kind of the key that decided: control_number, ocn, isbn, issn, lccn or title (with author and year)",
@@ -118,6 +118,14 @@ COLUMNS: dict[str, str] = {
     "added": "subfields that are new",
     "removed": "subfields that go",
     "changed": "subfields that change",
+    "undo": "what takes the change back: update, suppress, unsuppress or delete; empty: nothing of it is left",
+    "state": "of the ledger's row (reconcile), or what became of the undo: planned, rolled_back, conflicted, failed or cannot",
+    "conflicts": "subfields that somebody edited since; they stay",
+    "written": "the value that the load wrote",
+    "now": "the live value",
+    "changed_by": "who changed the record last, by the library system's audit log",
+    "changed_at": "and when",
+    "repair": "state that is safe to give to the ledger's row; empty: none",
     "outcome": "committed, unchanged, planned, quarantined, duplicate, suppressed or rolled_back: exactly one",
     # The plan as a document.
     "ils": "library system that the plan is for",
@@ -132,7 +140,7 @@ COLUMNS: dict[str, str] = {
     "score": "how surprising: sum of what the reasons add (docs/decisions/0017)",
     "reasons": "why a person should look at it",
     "indicators": "of the field, both",
-    "before": "as it is in the live record; empty: not there",
+    "before": "before the change, as the live record had it; empty: not there",
     "after": "as it would be; empty: not there",
     # Authority control.
     "authority": "the authority record: its LCCN (010 $a), else its 001",

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 
 import dagster as dg
 
-from resources.ils.folio import FolioClient
+from resources.ils.client import Ils
 from resources.ledger.plans import Decision, Plans
 from resources.postgres.client import Postgres
+from sensors.halting import unless_halted
 
 
 def plan_writing(approved: Iterable[Decision]) -> dict[str, Decision]:
@@ -25,8 +26,9 @@ def build_approved_plan_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Writes each plan that the job approve_plan approved, once.",
     )
+    @unless_halted(queue="ils.sync.holdings")
     def approved_plan_sensor(
-        context: dg.SensorEvaluationContext, postgres: dg.ResourceParam[Postgres], ils: dg.ResourceParam[FolioClient]
+        context: dg.SensorEvaluationContext, postgres: dg.ResourceParam[Postgres], ils: dg.ResourceParam[Ils]
     ) -> dg.SensorResult | dg.SkipReason:
         approved = Plans(postgres, ils.name).approved_after(int(context.cursor or 0))
         if not approved:

@@ -11,6 +11,7 @@ from holdfast.deltas.windows import gaps, last_day_that_is_over
 from holdfast.settings import Settings
 from resources.deltas.log import DeltaLog, last_read_ils
 from resources.postgres.client import Postgres
+from sensors.halting import unless_halted
 
 # After a month without Holdfast: some at a tick, oldest first, and the queue stays open to others.
 AT_ONCE = 10
@@ -27,6 +28,9 @@ def wanted(log: DeltaLog, settings: Settings, now: dt.datetime) -> list[str]:
     return [day.isoformat() for day in found if day >= settings.partitions.first_day]
 
 
+QUEUES = {"holdings": "ils.sync.holdings", "circulation": "circulation.delta.apply"}
+
+
 def _sensor(settings: Settings, what: str) -> dg.SensorDefinition:
     @dg.sensor(
         name=f"{what}_gap_sensor",
@@ -35,6 +39,7 @@ def _sensor(settings: Settings, what: str) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Asks for the days of {what} that were never read, or not to their end; once a day each.",
     )
+    @unless_halted(queue=QUEUES[what])
     def gap_sensor(
         context: dg.SensorEvaluationContext, postgres: dg.ResourceParam[Postgres]
     ) -> dg.SensorResult | dg.SkipReason:

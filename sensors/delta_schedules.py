@@ -6,6 +6,8 @@ Dagster: https://docs.dagster.io/guides/automate/schedules
 import dagster as dg
 
 from holdfast.settings import Settings
+from sensors.delta_gap_sensors import QUEUES
+from sensors.halting import unless_halted
 from sensors.nightly_schedules import day_before
 
 
@@ -25,6 +27,7 @@ def _nightly(settings: Settings, what: str, cron: str) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Reads what changed in {what} on the day before.",
     )
+    @unless_halted(queue=QUEUES[what])
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         day = day_before(context.scheduled_execution_time, settings.library.timezone)
         if day < settings.partitions.first_day.isoformat():

@@ -15,6 +15,7 @@ import dagster as dg
 from holdfast.identity import named_parts
 from holdfast.settings import Settings
 from resources.museum_exports.client import DroppedFile, MuseumExports, sha256_of
+from sensors.halting import unless_halted
 
 Hash = Callable[[DroppedFile], str]
 
@@ -124,6 +125,7 @@ def build_museum_export_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts museum_load for each collection and day whose export is complete and still.",
     )
+    @unless_halted(queue="ingestion_high")
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         # What is harvested by OAI-PMH is made by the load itself, by its schedule.
         left = [name for name, collection in settings.collections.items() if collection.kind == "files"]

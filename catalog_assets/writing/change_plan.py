@@ -12,7 +12,7 @@ from holdfast.catalogue.outcomes import conservation, outcomes
 from holdfast.catalogue.plan import PLAN
 from holdfast.catalogue.plan_page import PlanShown, counts_markdown, plan_page, surprises_markdown
 from holdfast.environment import read_environment
-from resources.ils.folio import FolioClient
+from resources.ils.client import Ils
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
 from resources.ledger.planning import Planned, Terms, cost_of, plan_window
@@ -42,7 +42,7 @@ def change_plan(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[Postgres],
-    ils: dg.ResourceParam[FolioClient],
+    ils: dg.ResourceParam[Ils],
     report_folder: dg.ResourceParam[ReportFolder],
 ) -> dg.MaterializeResult:
     (source, day), partition = load_of(context), context.partition_key
@@ -66,7 +66,7 @@ def change_plan(
     )
 
 
-def terms_of(source: str, ils: FolioClient) -> Terms:
+def terms_of(source: str, ils: Ils) -> Terms:
     return Terms(
         source,
         SETTINGS.sources[source],

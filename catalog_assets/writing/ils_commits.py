@@ -1,5 +1,7 @@
 """`ils_commits`: what was written to the library system."""
 
+from functools import partial
+
 import dagster as dg
 
 from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
@@ -16,11 +18,13 @@ from resources.ledger.gate import Gate, write_plan
 from resources.ledger.plans import Plans
 from resources.ledger.seen import remember
 from resources.postgres.client import Postgres
+from resources.postgres.halts import Halts
 from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
 from resources.redis.locks import Locks
 
+QUEUE = "ils.sync.holdings"
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
 
 
@@ -50,8 +54,9 @@ def ils_commits(
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     load, settings = Load(ils.name, source, partition, context.run.run_id), SETTINGS.sources[source]
     budget, plans = SETTINGS.budget_of(source), Plans(postgres, ils.name)
+    halted = partial(Halts(postgres).reason, source=source, queue=QUEUE)
     applied, gate = write_plan(
-        lake, partition, ils, ledger, locks, plans, load, settings, budget, RULES, salt, SETTINGS.ils
+        lake, partition, ils, ledger, locks, plans, load, settings, budget, RULES, salt, SETTINGS.ils, halted
     )
     remember(ledger, idempotency_filter, ils.name, source, partition)
     plan = lake.read("change_plan", partition)

@@ -45,6 +45,7 @@ from resources.ils.session import Call, Session
 log = logging.getLogger("holdfast.ils")
 
 _INSTANCES = "/instance-storage/instances"
+_HOLDINGS = "/holdings-storage/holdings"
 _INSTANCES_BATCH = "/instance-storage/batch/synchronous"
 _RECORDS = "/source-storage/records"
 _RECORDS_BATCH = "/source-storage/batch/records"
@@ -69,6 +70,7 @@ class FolioClient:
         read_requests={"bib": 1, "patron": 1},  # a user is read back
         audit=frozenset({"bib", "holdings", "item"}),
         circulation=True,
+        deletes=frozenset({"bib"}),
     )
 
     def __init__(
@@ -232,6 +234,7 @@ class FolioClient:
                 source_id=source["recordId"] if source else "",
                 fields=from_marc_json(source["parsedRecord"]["content"]) if source else [],
                 updated=max(updated),
+                suppressed=bool(instance.get("discoverySuppress")),
             )
         return live
 
@@ -277,7 +280,10 @@ class FolioClient:
         ready: list[tuple[Unit, LiveRecord | None, Fields]] = []
         for unit in units:
             now = live.get(unit.target)
-            if now is not None and now.source_id == source_record_id(unit.idempotency_key):
+            if unit.action == "delete":
+                settled.append(self._delete(unit, now))
+                continue
+            if now is not None and now.source_id == source_record_id(unit.idempotency_key, unit.round):
                 settled.append(Written(unit.idempotency_key, "acknowledged", now.version, "found written"))
                 continue
             try:
@@ -287,6 +293,25 @@ class FolioClient:
                 settled.append(Written(unit.idempotency_key, "conflicted", answer=str(error)))
         settled += self._write_ready(ready)
         return settled
+
+    def _delete(self, unit: Unit, now: LiveRecord | None) -> Written:
+        """Outright, the MARC first: an instance that is left is found and deleted by the next attempt. What has holdings stays."""
+        if now is None:
+            return Written(unit.idempotency_key, "acknowledged", answer="found deleted")
+        if (now.source_id and now.source_id != unit.source_id) or (now.source_id and now.version != unit.version):
+            return Written(unit.idempotency_key, "conflicted", answer="the record was changed after it was looked at")
+        query = {"query": f'instanceId=="{unit.target}"', "limit": 1, "totalRecords": "none"}
+        ids = [unit.correlation_id]
+        if orjson.loads(self._request("GET", _HOLDINGS, ids, params=query).content)["holdingsRecords"]:
+            return Written(unit.idempotency_key, "failed", answer="the record has holdings, so it was not deleted")
+        try:
+            if now.source_id:
+                self._request("DELETE", f"{_RECORDS}/{unit.target}", ids, params={"idType": "INSTANCE"})
+            self._request("DELETE", f"{_INSTANCES}/{unit.target}", ids)
+        except RefusedError as error:
+            if error.status != 404:
+                return _refusal(unit, error)
+        return Written(unit.idempotency_key, "acknowledged", now.version)
 
     @staticmethod
     def _after(unit: Unit, now: LiveRecord | None) -> Fields:
@@ -343,8 +368,8 @@ class FolioClient:
         body |= {key: value for key, value in derived.items() if before.get(key) != value}
         for key in before.keys() - derived.keys():
             body.pop(key, None)
-        if unit.action == "suppress":
-            body["discoverySuppress"] = True
+        if unit.action in ("suppress", "unsuppress"):
+            body["discoverySuppress"] = unit.action == "suppress"
         return body
 
     def _write_instances(self, pairs: list[tuple[Unit, dict[str, Any]]], *, upsert: bool) -> dict[str, Written]:
@@ -413,7 +438,8 @@ class FolioClient:
     def _source_record(
         self, unit: Unit, now: LiveRecord | None, after: Fields, snapshot: str, hrid: str
     ) -> dict[str, Any]:
-        record_id = source_record_id(unit.idempotency_key)
+        record_id = source_record_id(unit.idempotency_key, unit.round)
+        suppressed = unit.action == "suppress" or (now is not None and now.suppressed and unit.action != "unsuppress")
         matched, generation = record_id, 0
         if now is not None and now.source_id:
             # Lists do not name matched id and generation, which a new version needs: one read a changed record.
@@ -434,7 +460,7 @@ class FolioClient:
             "rawRecord": {"id": record_id, "content": orjson.dumps(content).decode()},
             "parsedRecord": {"id": record_id, "content": content},
             "externalIdsHolder": {"instanceId": unit.target, **({"instanceHrid": hrid} if hrid else {})},
-            "additionalInfo": {"suppressDiscovery": unit.action == "suppress"},
+            "additionalInfo": {"suppressDiscovery": suppressed},
         }
 
     def _with_own_number(self, fields: Fields, hrid: str) -> Fields:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from holdfast.catalogue.evidence import keys_of
 from holdfast.catalogue.matching import RECORD_COLUMNS, match
+from holdfast.catalogue.mending import ACCEPTED
 from holdfast.catalogue.snapshot import snapshot
 from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import MaskingRules
@@ -21,6 +22,7 @@ from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
 from resources.ledger.client import Claim, Ledger, Load
 from resources.ledger.commit import Collisions, Committer, Identifiers, Progress, say
+from resources.postgres.halts import HaltedError
 from resources.redis.locks import BusyError, LockLostError, Locks, LocksAwayError, of_window
 
 log = logging.getLogger("holdfast.commit")
@@ -73,7 +75,7 @@ def overtaken(
     salt: bytes,
 ) -> dict[int, str]:
     """Records planned as new that the catalogue got from somebody else since it was looked at: record → by what."""
-    creates = plan.filter(pl.col("action") == "create")
+    creates = _really_new(plan)
     if not creates.height or not watermark:
         return {}
     ours = set(creates["target"])
@@ -89,6 +91,12 @@ def overtaken(
                 row["record"]: f"{row['evidence']} is in the catalogue since" for row in hits.iter_rows(named=True)
             }
     return found
+
+
+def _really_new(plan: pl.DataFrame) -> pl.DataFrame:
+    """Without what a person accepted as new: that is like a live record, and is none."""
+    accepted = pl.col("evidence") == ACCEPTED if "evidence" in plan.columns else pl.lit(False)
+    return plan.filter((pl.col("action") == "create") & ~accepted.fill_null(False))
 
 
 def identifiers_of(records: pl.DataFrame, keys: dict[int, str], source: Source) -> Identifiers:
@@ -141,8 +149,10 @@ def apply_window(
     rules: MaskingRules,
     salt: bytes,
     pace: Pace,
+    halted: Callable[[], str] = lambda: "",
 ) -> Applied:
-    """Write what is planned, unless it waits for a person (`waiting` says why) or another run is at this window.
+    """Write what is planned, unless it waits for a person (`waiting` says why), another run is at this window or somebody
+    halted it (`halted` says why; it is asked before each chunk).
 
     Other windows may be written at the same time: each record, and each identifier of a new one, is locked while it is
     written.
@@ -153,6 +163,8 @@ def apply_window(
         return applied
     rows: list[tuple[int, str, str, str]] = []
     try:
+        if why := halted():
+            raise HaltedError(why)
         # A holder that lives renews its lease within a third of it; one that died is waited for.
         with locks.wait_for([of_window(load.source, partition)], 2 * pace.lease_seconds + 5, only_the_dead=True):
             committer = Committer(
@@ -165,6 +177,7 @@ def apply_window(
                 chunk_records=pace.chunk_records,
                 progress_records=pace.progress_records,
                 total=plan.height,
+                halted=halted,
             )
             applied.progress = committer.progress
             for row in _write_window(lake, partition, plan, ils, committer, source, rules, salt):
@@ -176,6 +189,9 @@ def apply_window(
     except (IlsDownError, LocksAwayError, LockLostError) as error:
         log.error("%s", error)
         applied.waiting, applied.failed = str(error), True
+    except HaltedError as error:
+        log.warning("%s", error)
+        applied.waiting = f"waiting: {error}"
     applied.written = pl.DataFrame(rows, schema=WRITTEN, orient="row")
     return applied
 
@@ -201,7 +217,7 @@ def _write_window(
 ) -> Iterator[tuple[int, str, str, str]]:
     """Rows of WRITTEN."""
     watermark = lake.read("change_plan", partition, "state").row(0, named=True)["watermark"]
-    creates = plan.filter(pl.col("action") == "create").select("record", "idempotency_key")
+    creates = _really_new(plan).select("record", "idempotency_key")
     records = (
         lake.scan("normalized_records", partition)
         .select(RECORD_COLUMNS)

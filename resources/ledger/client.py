@@ -39,6 +39,7 @@ class Prepared(NamedTuple):
 
     state: str
     doubtful: bool
+    round: int = 0
 
 
 class Claim(NamedTuple):
@@ -201,10 +202,10 @@ class Ledger:
                         claims,
                     )
             found = connection.execute(
-                "SELECT idempotency_key, state, attempts FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
+                "SELECT idempotency_key, state, attempts, round FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
                 [load.ils, keys],
             )
-            return {row["idempotency_key"]: Prepared(row["state"], row["attempts"] > 0) for row in found}
+            return {row["idempotency_key"]: Prepared(row["state"], row["attempts"] > 0, row["round"]) for row in found}
 
         return self._in_transaction(work)
 
@@ -226,6 +227,15 @@ class Ledger:
             return [Claim(**row) for row in found]
 
         return self._in_transaction(ask)
+
+    def hidden_before(self, ils: str, keys: Sequence[str]) -> None:
+        """The live records of these keys were suppressed before anything was sent: an undo must not show them."""
+        if not keys:
+            return
+        statement = (
+            "UPDATE ledger SET suppressed_before = true WHERE ils = %s AND idempotency_key = ANY(%s) AND attempts = 0"
+        )
+        self._in_transaction(lambda connection: connection.execute(statement, [ils, list(keys)]))
 
     def send(self, ils: str, images: dict[str, list[tuple[str, str]] | None], under: Under) -> None:
         """From now on these keys may be written; `images` are the (masked) fields before, None for new records.
@@ -305,13 +315,24 @@ class Ledger:
             )
             return [row["idempotency_key"] for row in found]
 
+    def rounds(self, ils: str, keys: Sequence[str]) -> dict[str, int]:
+        """How often each was set back: by it and its round its MARC is known."""
+        with self._postgres.transaction() as connection:
+            found = connection.execute(
+                "SELECT idempotency_key, round FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
+                [ils, list(keys)],
+            )
+            return {row["idempotency_key"]: row["round"] for row in found}
+
     def conflicted_since(self, ils: str, since: str) -> list[str]:
-        """Live records that were not as planned when they were to be written, at or after that moment."""
+        """Live records that were not as planned when they were to be written, or whose rows somebody set back, at or after that
+        moment."""
         with self._postgres.transaction() as connection:
             found = connection.execute(
                 "SELECT DISTINCT target FROM ledger "
-                "WHERE ils = %s AND state = 'conflicted' AND settled_at >= %s::timestamptz ORDER BY target",
-                [ils, since],
+                "WHERE ils = %s AND state = 'conflicted' AND settled_at >= %s::timestamptz "
+                "UNION SELECT row_before ->> 'target' FROM ledger_history WHERE ils = %s AND at >= %s::timestamptz ORDER BY target",
+                [ils, since, ils, since],
             )
             return [row["target"] for row in found]
 

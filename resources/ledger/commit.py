@@ -97,12 +97,14 @@ class Committer:
         total: int = 0,
         patience_seconds: float = _PATIENCE_SECONDS,
         sleep: Callable[[float], None] = time.sleep,
+        halted: Callable[[], str] = lambda: "",
     ) -> None:
         self._ils, self._ledger, self._load = ils, ledger, load
         self._rules, self._salt, self._locks = rules, salt, locks
         self._chunk, self._progress_records = chunk_records, progress_records
         self._patience = patience_seconds
         self._sleep = sleep
+        self._halted = halted
         self._guarded = "bib" in ils.capabilities.versioned | ils.capabilities.compares
         self._chosen_ids = "bib" in ils.capabilities.chosen_ids
         self.progress = Progress(total)
@@ -128,10 +130,13 @@ class Committer:
             BusyError: others are still at some of the records when everything else is done.
             LocksAwayError: Redis does not come back.
             LockLostError: the locks were lost again and again.
+            HaltedError: somebody halted it since; the chunk before is done, the next one not begun.
         """
         known = identifiers or {}
         late: list[Unit] = []
         for at in range(0, len(units), self._progress_records):
+            if why := self._halted():
+                raise HaltedError(why)
             chunk = units[at : at + self._progress_records]
 
             def what_is_free(done: dict[str, Written], chunk: Sequence[Unit] = chunk) -> None:
@@ -240,6 +245,7 @@ class Committer:
             for each in creates
         }
         states = self._ledger.prepare(self._load, chunk, contents, under, claims)
+        chunk = [dataclasses.replace(each, round=states[each.idempotency_key].round) for each in chunk]
         for unit in chunk:
             state = states[unit.idempotency_key].state
             if state in ("acknowledged", "rolled_back"):
@@ -293,6 +299,8 @@ class Committer:
             live = self._live(units, doubtful)
             sure = {each.target for each in units if each.idempotency_key not in doubtful}
             before |= {target: each for target, each in live.items() if target in sure}
+            hidden = [each for each in units if each.target in live and live[each.target].suppressed]
+            self._ledger.hidden_before(self._load.ils, [each.idempotency_key for each in hidden])
             self._ledger.send(
                 self._load.ils,
                 {each.idempotency_key: self._image(live.get(each.target), each) for each in units},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait
@@ -120,6 +121,7 @@ def write_plan(
     rules: MaskingRules,
     salt: bytes,
     pace: Pace,
+    halted: Callable[[], str] = lambda: "",
 ) -> tuple[Applied, Gate]:
     """Write the window's plan where it may be written; what came of it, and what the gate said.
 
@@ -130,7 +132,7 @@ def write_plan(
     if not gate.waiting and gate.measures.changes:
         keep_plan(lake, partition, gate.plan_sha256)
     begin = time.monotonic()
-    applied = apply_window(lake, partition, ils, ledger, locks, load, source, gate.waiting, rules, salt, pace)
+    applied = apply_window(lake, partition, ils, ledger, locks, load, source, gate.waiting, rules, salt, pace, halted)
     if applied.now:
         seconds = time.monotonic() - begin
         plans.wrote(load.source, partition, gate.plan_sha256, applied.now, seconds, load.run_id)

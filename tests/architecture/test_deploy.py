@@ -45,6 +45,8 @@ QUEUE_OF = {
     "circulation_reading": "circulation.delta.apply",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",
+    **dict.fromkeys(("halt_ingestion", "resume_ingestion", "release_quarantine"), "default"),
+    **dict.fromkeys(("reconcile_window", "replay_window", "rollback_window"), "ils.sync.holdings"),
 }
 
 

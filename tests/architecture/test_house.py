@@ -39,6 +39,8 @@ from holdfast.preservation.technical import TECHNICAL
 from holdfast.quality.figures import TABLES
 from resources.deltas.circulation import ROWS as CIRCULATION
 from resources.lake.reuse import STATE
+from resources.ledger.reconciling import RECONCILED
+from resources.ledger.undoing import ROLLBACK, STAYS
 from tests.conftest import ROOT
 
 LOCATIONS = {"catalog": catalog_assets.definitions, "preservation": preservation_assets.definitions}
@@ -152,6 +154,9 @@ def test_every_module_says_what_it_is() -> None:
         DOCUMENT,
         SURPRISES,
         OUTCOMES,
+        ROLLBACK,
+        STAYS,
+        RECONCILED,
         *TABLES.values(),
     ],
 )

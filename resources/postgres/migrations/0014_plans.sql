@@ -44,7 +44,7 @@ CREATE TABLE plan_writings (
 );
 CREATE INDEX plan_writings_source ON plan_writings (ils, source, written_at);
 
-CREATE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION refuse_rewriting() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only: % refused', TG_TABLE_NAME, TG_OP
         USING HINT = 'decide again: the last decision on a plan holds, and the earlier ones stay';
