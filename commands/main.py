@@ -17,6 +17,7 @@ COMMANDS = {
     "marc": "marc",
     "reports": "reports",
     "services": "services",
+    "governor": "governor",
     "setup": "setup",
     "reference": "reference",
 }

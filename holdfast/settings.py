@@ -274,7 +274,7 @@ class Readers(_Table):
     limit_ms: float = Field(
         default=1000, gt=0, description="95th percentile above which the rate of all loads is halved"
     )
-    interval_seconds: float = Field(default=0.5, ge=0.1, le=2, description="between two such requests")
+    interval_seconds: float = Field(default=0.25, ge=0.1, le=1, description="between two such requests")
     window_seconds: float = Field(
         default=5, ge=1, le=60, description="whose requests make the percentile; four intervals at least"
     )

@@ -25,6 +25,7 @@ from demo.ils.inventory import HOLDINGS, INSTANCE, ITEM, Inventory, Kind
 from demo.ils.source_records import SourceRecords
 from demo.ils.store import Store
 from demo.ils.tokens import Account, Pair, Tokens
+from demo.ils.workload import Model, Workload, WorkloadMiddleware
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 LARGEST = 2_147_483_647
@@ -300,8 +301,21 @@ def audit_routes(store: Store) -> list[Route]:
     return routes
 
 
+def search_routes(instances: Inventory) -> list[Route]:
+    """mod-search, as the public catalogue asks it: no login, and of an instance what a reader sees."""
+    seen = ("id", "title", "contributors", "publication", "discoverySuppress")
+
+    async def search(request: Request) -> Response:
+        page = number(request, "limit", 100), number(request, "offset", 0)
+        found = orjson.loads(await run_in_threadpool(instances.find, request.query_params.get("query"), *page))
+        hits = [{name: each[name] for name in seen if name in each} for each in found["instances"]]
+        return as_json({"totalRecords": found["totalRecords"], "instances": hits})
+
+    return [Route("/search/instances", search, methods=["GET"])]
+
+
 def demo_routes(
-    store: Store, records: SourceRecords, instances: Inventory, faults: Faults, log: RequestLog
+    store: Store, records: SourceRecords, instances: Inventory, faults: Faults, log: RequestLog, workload: Workload
 ) -> list[Route]:
     async def read_audit(request: Request) -> Response:
         page = number(request, "after", 0), number(request, "limit", 1000)
@@ -316,6 +330,7 @@ def demo_routes(
 
     async def reset(_: Request) -> Response:
         faults.clear()
+        workload.clear()
         log.drop()
         await run_in_threadpool(store.reset)
         return Response(status_code=204)
@@ -331,6 +346,13 @@ def demo_routes(
         faults.clear()
         return Response(status_code=204)
 
+    async def read_workload(_: Request) -> Response:
+        return as_json(workload.shown())
+
+    async def set_workload(request: Request) -> Response:
+        workload.set(Model.read(await json_of(request)))
+        return Response(status_code=204)
+
     async def edit(request: Request) -> Response:
         return as_json(await run_in_threadpool(control.edit, records, instances, await json_of(request)))
 
@@ -342,6 +364,8 @@ def demo_routes(
         Route("/_demo/faults", add_faults, methods=["POST"]),
         Route("/_demo/faults", read_faults, methods=["GET"]),
         Route("/_demo/faults", clear_faults, methods=["DELETE"]),
+        Route("/_demo/workload", read_workload, methods=["GET"]),
+        Route("/_demo/workload", set_workload, methods=["PUT"]),
         Route("/_demo/edit", edit, methods=["POST"]),
     ]
 
@@ -362,7 +386,7 @@ def build(path: Path, options: Options | None = None) -> Starlette:
     tokens = Tokens(store, options.account, options.access_seconds, options.refresh_seconds)
     records = SourceRecords(store)
     instances = Inventory(store, INSTANCE, options.most_in_batch)
-    faults, log = Faults(), RequestLog(store)
+    faults, log, workload = Faults(), RequestLog(store), Workload()
     routes = [
         *inventory_routes(instances, "/instance-storage/instances", "/instance-storage/batch/synchronous"),
         *inventory_routes(
@@ -376,7 +400,8 @@ def build(path: Path, options: Options | None = None) -> Starlette:
         *source_record_routes(store, records),
         *login_routes(tokens, options.secure_cookies),
         *audit_routes(store),
-        *demo_routes(store, records, instances, faults, log),
+        *search_routes(instances),
+        *demo_routes(store, records, instances, faults, log, workload),
         Route("/admin/health", health, methods=["GET"]),
     ]
 
@@ -392,6 +417,7 @@ def build(path: Path, options: Options | None = None) -> Starlette:
         exception_handlers={Refused: refused},
         middleware=[
             Middleware(RequestLogMiddleware, log=log),
+            Middleware(WorkloadMiddleware, workload=workload),
             Middleware(FaultsMiddleware, faults=faults),
             Middleware(Gateway, tokens=tokens),
         ],

@@ -233,6 +233,10 @@ class Governor:
         if word == "calendar":
             self._limits = limits_at(self.quota, self._timezone, moment)
             return None
+        with self._lock:
+            told = (answer[2].decode(), int(answer[3]))
+            # Threads are answered in an order of their own: of one state the highest number counts.
+            self._known = max(self._known, told) if self._known[0] == told[0] else told
         wait = int(answer[1]) / 1e6
         if word == "open":
             raise CircuitOpenError(
@@ -248,7 +252,6 @@ class Governor:
             self._sleep(max(wait, 0.005))
             return None
         with self._lock:
-            self._known = (answer[3].decode(), max(int(answer[2]), number if name == answer[3].decode() else 0))
             self._workers, self._used, self._slots = int(answer[6]), int(answer[7]), int(answer[8])
             self._in_flight[turn_id] = time.monotonic() + wait
         turn = Turn(self, turn_id, kind, int(answer[4]), answer[5] == b"1", 1, False)

@@ -32,8 +32,8 @@ REMAINING_LIFE = 900_000
 # ARGV: id, worker, requests a second, concurrency, requests a day (0: any), since, until, end of the day, remaining that is
 # left to others, whether somebody watches, the state's name that the worker knows ('': none), its last number, requests that
 # it sent by itself (-1: it was never alone), then the ages of the latest of them.
-# Answers {word, …, now}: 'calendar'; 'spent' + wait; 'open' + wait; 'wait' + wait; or 'go' + wait, number, name of the
-# state, how long a slot is kept after the arrival, whether it is the probe, workers, requests of the day, slots.
+# Answers {'calendar', now}: other limits hold; or {word, wait, name and number of the state, …, now}: 'spent', 'open', 'wait'
+# (then ask again), or 'go' with how long a slot is kept after the arrival, whether it is the probe, workers, requests of the day, slots.
 ACQUIRE = f"""
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -79,30 +79,30 @@ redis.call('ZADD', KEYS[4], text(now), ARGV[2])
 local probe = 0
 if known[7] == 'open' then
   local ends = math.max(tonumber(known[8]), tonumber(known[9] or '0'))
-  if now < ends then return {{'open', text(ends - now), text(now)}} end
+  if now < ends then return {{'open', text(ends - now), name, text(number), text(now)}} end
   probe = 1
 end
 local used = tonumber(redis.call('GET', KEYS[5]) or '0')
 if tonumber(ARGV[5]) > 0 and used >= tonumber(ARGV[5]) then
-  return {{'spent', text(tonumber(ARGV[8]) - now), text(now)}}
+  return {{'spent', text(tonumber(ARGV[8]) - now), name, text(number), text(now)}}
 end
 local remaining = tonumber(redis.call('GET', KEYS[6]) or '')
 if remaining and remaining <= tonumber(ARGV[9]) then
   local life = redis.call('PTTL', KEYS[6]) * 1000
-  return {{'spent', text(math.min(tonumber(ARGV[8]) - now, life)), text(now)}}
+  return {{'spent', text(math.min(tonumber(ARGV[8]) - now, life)), name, text(number), text(now)}}
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', text(now))
 local soon = math.min(math.max(1000000 / rate / 2, 5000), 50000)
-if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {{'wait', text(soon), text(now)}} end
+if redis.call('ZCARD', KEYS[3]) >= tonumber(ARGV[4]) then return {{'wait', text(soon), name, text(number), text(now)}} end
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now))
 local at = math.max(now, not_before, tonumber(known[4] or '0'), tonumber(known[10] or '0') + 500000 / rate)
 local held = redis.call('ZCARD', KEYS[2])
 if held >= slots then
   local free = redis.call('ZRANGE', KEYS[2], held - slots, held - slots, 'WITHSCORES')
   at = math.max(at, tonumber(free[2]))
-  if at > now + {AHEAD} and tonumber(free[2]) > now + kept then return {{'wait', text(soon), text(now)}} end
+  if at > now + {AHEAD} and tonumber(free[2]) > now + kept then return {{'wait', text(soon), name, text(number), text(now)}} end
 end
-if at > now + {AHEAD} then return {{'wait', text(at - now - {AHEAD} / 2), text(now)}} end
+if at > now + {AHEAD} then return {{'wait', text(at - now - {AHEAD} / 2), name, text(number), text(now)}} end
 number = number + 1
 redis.call('HSET', KEYS[1], 'number', text(number), 'last', text(at))
 if probe == 1 then redis.call('HSET', KEYS[1], 'probed_until', text(at + {LEASE})) end
@@ -112,7 +112,7 @@ used = redis.call('INCR', KEYS[5])
 if remaining then redis.call('DECR', KEYS[6]) end
 redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', text(now - {WORKER_LIFE}))
 for _, key in ipairs({{KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]}}) do redis.call('EXPIRE', key, 172800) end
-return {{'go', text(at - now), text(number), name, text(kept), text(probe), text(redis.call('ZCARD', KEYS[4])), text(used),
+return {{'go', text(at - now), name, text(number), text(kept), text(probe), text(redis.call('ZCARD', KEYS[4])), text(used),
   text(slots), text(now)}}
 """
 

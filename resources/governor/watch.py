@@ -25,6 +25,7 @@ log = logging.getLogger("holdfast.governor")
 
 _SETTLED_SECONDS = 1.2  # after a cut, the time until it shows: what was sent before has to end
 _ENOUGH = 3
+_NO_CHANCE = 2  # of few requests one slow one is above any percentile
 # Below this share of the limit there is room for more; between it and the limit the rate stays as it is.
 _ROOM = 0.75
 _STEP = 0.05
@@ -98,8 +99,9 @@ class ReadersWatch:
 
     def _verdict(self, p95: float, since: float) -> tuple[float, float]:
         """By what the rate is multiplied, and what is added to its share."""
+        slow = sum(each > self._readers.limit_ms for _, each in self._samples)
         if p95 > self._readers.limit_ms:
-            return 0.5, 0.0
+            return (0.5, 0.0) if slow >= _NO_CHANCE else (1.0, 0.0)
         room = len(self._samples) >= _ENOUGH and p95 < _ROOM * self._readers.limit_ms
         return 1.0, _STEP if room and since >= _STEP_SECONDS else 0.0
 

@@ -14,6 +14,7 @@ from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import MaskingRules
 from holdfast.settings import Budget, Source
 from resources.ils.client import Ils, IlsDownError, Unit
+from resources.ils.errors import WaitUntilError
 from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
 from resources.ledger.client import Ledger, Load, WriterBusyError
@@ -124,7 +125,8 @@ def apply_window(
                     applied.now += each.answer != "settled before" and each.state == "acknowledged"
     except (IlsDownError, WriterBusyError) as error:
         log.error("%s", error)
-        applied.waiting, applied.failed = str(error), True
+        # A quota that is spent is nobody's failure: what was not written stays planned, and the text says until when.
+        applied.waiting, applied.failed = str(error), not isinstance(error, WaitUntilError)
     applied.written = pl.DataFrame(rows, schema=WRITTEN, orient="row")
     return applied
 
