@@ -79,7 +79,7 @@ class Turn:
 
     def sent(self) -> None:
         """The request left this machine: of a slow kind, its slot is freed by that."""
-        if not self.alone and not self.slot_ended and self.governor.latencies.least(self.kind) >= _SLOW:
+        if not self.alone and not self.slot_ended and self.governor.latencies.least(self.kind, 3) >= _SLOW:
             self.slot_ended = True
             self.governor._settle(self, "sent", -_ON_THE_WAY)
 
@@ -221,9 +221,10 @@ class Governor:
         answer: Any = self._acquire(
             keys=self._keys(limits),
             args=[
-                *(turn_id, self._worker, f"{limits.per_second:g}", limits.concurrency, limits.per_day),
+                *(turn_id, self._worker, limits.per_second, limits.concurrency, limits.per_day),
                 *(_micro(limits.since), _micro(limits.until), _micro(limits.day_ends), self.quota.left_to_others),
-                *(self._watched, name, number, count, *ages),
+                *(self._watched, name, number, count),
+                *ages,
             ],
         )
         word, moment = answer[0].decode(), int(answer[-1]) / 1e6
