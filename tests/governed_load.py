@@ -70,12 +70,11 @@ class Workers:
 
     def end(self) -> list[dict[str, Any]]:
         """What each says of itself: requests that were answered, and failures."""
-        said = []
         for each in self.processes:
-            if each.poll() is None:
-                out, _ = each.communicate("\n", timeout=60)
-                said.append(json.loads(out))
-        return said
+            assert each.stdin is not None
+            each.stdin.write("\n")
+            each.stdin.flush()
+        return [json.loads(each.communicate(timeout=60)[0]) for each in self.processes]
 
     def kill(self) -> None:
         for each in self.processes:

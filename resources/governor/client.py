@@ -28,8 +28,6 @@ from resources.redis.client import Redis, Unreachable
 log = logging.getLogger("holdfast.governor")
 
 _LATE = 0.2  # seconds that a worker may oversleep its turn: later, it asks for another
-_SLOW = 0.3  # seconds that a kind of request takes at least before it counts as arrived when it was sent
-_ON_THE_WAY = 0.02  # seconds that it may take there
 _CREDIT = 0.7  # of the least time that the server takes for a kind of request, so much surely passed since the arrival
 _TRY_REDIS = 0.5
 _PATIENCE = 60.0  # seconds that a worker waits for Redis, or for the day's end, before it says so and ends
@@ -75,13 +73,6 @@ class Turn:
     alone: bool
     entered: int = 0
     began: float = field(default_factory=time.monotonic)
-    slot_ended: bool = False
-
-    def sent(self) -> None:
-        """The request left this machine: of a slow kind, its slot is freed by that."""
-        if not self.alone and not self.slot_ended and self.governor.latencies.least(self.kind, 3) >= _SLOW:
-            self.slot_ended = True
-            self.governor._settle(self, "sent", -_ON_THE_WAY)
 
     def answered(self, status: int, headers: Mapping[str, str], at: float, retry_after: float | None) -> None:
         """`at`: when the answer began, by time.monotonic; `retry_after`: seconds that it asks for."""
@@ -299,14 +290,13 @@ class Governor:
         limits = self._limits
         if limits is None:
             return
-        kept = "" if turn.slot_ended and how != "sent" else turn.kept
         circuit = self._circuit
         spans = (_micro(circuit.window_seconds), _micro(circuit.probe_seconds))
         try:
             said: Any = self._settling(
                 keys=self._keys(limits),
                 args=[
-                    *(turn.id, kept, _micro(ago), how, _micro(pause), remaining),
+                    *(turn.id, turn.kept, _micro(ago), how, _micro(pause), remaining),
                     *("1" if turn.probe else "0", circuit.failures, *spans),
                 ],
             )

@@ -36,11 +36,11 @@ class Latencies:
         with self._lock:
             self._of[kind].append(seconds)
 
-    def least(self, kind: str, enough: int = _ENOUGH) -> float:
-        """The least of a kind; 0 while fewer than `enough` are known."""
+    def least(self, kind: str) -> float:
+        """The least of a kind; 0 while too few are known."""
         with self._lock:
             found = self._of.get(kind)
-            return min(found) if found is not None and len(found) >= enough else 0.0
+            return min(found) if found is not None and len(found) >= _ENOUGH else 0.0
 
     def usual(self, kind: str) -> float:
         """The latency of a kind while the server is at ease: its lower quartile; 0 while too few are known."""

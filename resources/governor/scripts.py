@@ -116,8 +116,8 @@ return {{'go', text(at - now), name, text(number), text(kept), text(probe), text
   text(slots), text(now)}}
 """
 
-# KEYS: as above. ARGV: id, how long a slot is kept after the arrival, how long ago it must have arrived, how it went ('sent',
-# 'ok', 'failed', 'busy' or 'unsent'), pause, remaining ('': not said), whether it was the probe, failures that open the
+# KEYS: as above. ARGV: id, how long a slot is kept after the arrival, how long ago it must have arrived, how it went
+# ('ok', 'failed', 'busy' or 'unsent'), pause, remaining ('': not said), whether it was the probe, failures that open the
 # circuit, their window, first time until a probe, requests a second. Answers the circuit: '', 'opened', 'closed'.
 SETTLE = f"""
 local time = redis.call('TIME')
@@ -131,11 +131,8 @@ if how == 'unsent' then
   if ARGV[7] == '1' then redis.call('HDEL', KEYS[1], 'probed_until') end
   return ''
 end
-if ARGV[2] ~= '' then
-  local ends = now - tonumber(ARGV[3]) + tonumber(ARGV[2])
-  if ends > now then redis.call('ZADD', KEYS[2], text(ends), ARGV[1]) else redis.call('ZREM', KEYS[2], ARGV[1]) end
-end
-if how == 'sent' then return '' end
+local ends = now - tonumber(ARGV[3]) + tonumber(ARGV[2])
+if ends > now then redis.call('ZADD', KEYS[2], text(ends), ARGV[1]) else redis.call('ZREM', KEYS[2], ARGV[1]) end
 redis.call('ZREM', KEYS[3], ARGV[1])
 local pause = tonumber(ARGV[5])
 if pause > 0 then

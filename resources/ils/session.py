@@ -23,7 +23,7 @@ import orjson
 import tenacity
 
 from holdfast.identity import NAMESPACE
-from resources.governor.client import Governor, Turn
+from resources.governor.client import Governor
 from resources.governor.concurrency import kind_of
 from resources.ils.errors import IlsDownError, InDoubtError, RefusedError
 
@@ -81,7 +81,7 @@ Answer = httpx.Response | RefusedError | InDoubtError | IlsDownError
 # A token is renewed when so little of its life is left: by share, and by seconds at most.
 _RENEW_SHARE = 0.2
 _RENEW_SECONDS = 60.0
-# Where a request that was cut off never says so. The rest may hold a token, a patron or a price.
+# The rest may hold a token, a patron or a price.
 _SHOWN_HEADERS = (
     *("content-type", "content-length", "retry-after", "date", "server", "x-okapi-request-id", "x-okapi-tenant"),
     *("x-request-id", "x-exl-api-remaining", "ratelimit-remaining"),
@@ -312,8 +312,6 @@ class Outbound(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         turn = self._governor.turn(kind_of(request.method, request.url.path)) if self._governor else None
-        if turn is not None:
-            request.extensions = {**request.extensions, "trace": _when_sent(turn)}
         began = time.monotonic()
         try:
             response = self._inner.handle_request(request)
@@ -341,16 +339,6 @@ class Outbound(httpx.BaseTransport):
 
 def _shown(headers: httpx.Headers) -> str:
     return "; ".join(f"{name}: {headers[name][:100]}" for name in _SHOWN_HEADERS if name in headers) or "-"
-
-
-def _when_sent(turn: Turn) -> Callable[[str, Any], None]:
-    """httpcore says what happens to a request; of interest is when all of it is on its way."""
-
-    def trace(event: str, _: Any) -> None:
-        if event.endswith("send_request_body.complete"):
-            turn.sent()
-
-    return trace
 
 
 def _wait(state: tenacity.RetryCallState) -> float:
