@@ -20,6 +20,7 @@ COMMANDS = {
     "resume": "halt",
     "recover": "recover",
     "services": "services",
+    "governor": "governor",
     "setup": "setup",
     "reference": "reference",
 }

@@ -132,11 +132,13 @@ def _nested(name: str, field: Any) -> list[str]:
     for model in _models(field.annotation):
         many = "tuple" in str(field.annotation)
         rows = [
-            (f"`{key}`", f"`{_type(each.annotation)}`", _default(each), each.description or "")
+            (f"`{each.alias or key}`", f"`{_type(each.annotation)}`", _default(each), each.description or "")
             for key, each in model.model_fields.items()
         ]
         head = f"[[{name}]]" if many else f"[{name}]"
         out += [f"## `{head}`", "", (model.__doc__ or "").strip(), "", _table(("key", "type", "default", "what"), rows)]
+        for key, each in model.model_fields.items():
+            out += _nested(f"{name}.{key}", each)
     return out
 
 

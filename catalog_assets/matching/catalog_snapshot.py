@@ -10,7 +10,7 @@ from holdfast.catalogue.snapshot import RECORDS
 from holdfast.environment import read_environment
 from holdfast.privacy.masking import MaskingRules
 from resources.ils.client import Ils
-from resources.ils.snapshot import refresh_snapshot
+from resources.ils.snapshot import refresh_or_keep
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
 from resources.ledger.client import Ledger
@@ -34,7 +34,8 @@ def catalog_snapshot(
 ) -> dg.MaterializeResult:
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     now = dt.datetime.now(dt.UTC)
-    got = refresh_snapshot(lake, ils, RULES, salt, now, partial(ledger.conflicted_since, ils.name))
+    got = refresh_or_keep(lake, ils, RULES, salt, now, partial(ledger.conflicted_since, ils.name))
     return dg.MaterializeResult(
         metadata=table_metadata(got.records, RECORDS, read=got.read, whole=got.whole, watermark=got.watermark)
+        | ({"waiting": got.waiting} if got.waiting else {})
     )

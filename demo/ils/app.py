@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
 from starlette.applications import Starlette
 from starlette.concurrency import iterate_in_threadpool, run_in_threadpool
 from starlette.middleware import Middleware
@@ -24,6 +25,7 @@ from demo.ils.inventory import HOLDINGS, INSTANCE, ITEM, Inventory, Kind
 from demo.ils.source_records import SourceRecords
 from demo.ils.store import Store
 from demo.ils.tokens import Account, Pair, Tokens
+from demo.ils.workload import Model, Workload, WorkloadMiddleware
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -270,8 +272,21 @@ def audit_routes(store: Store) -> list[Route]:
     return routes
 
 
+def search_routes(instances: Inventory) -> list[Route]:
+    """mod-search, as the public catalogue asks it: no login, and of an instance what a reader sees."""
+    seen = ("id", "title", "contributors", "publication", "discoverySuppress")
+
+    async def search(request: Request) -> Response:
+        page = number(request, "limit", 100), number(request, "offset", 0)
+        found = orjson.loads(await run_in_threadpool(instances.find, request.query_params.get("query"), *page))
+        hits = [{name: each[name] for name in seen if name in each} for each in found["instances"]]
+        return as_json({"totalRecords": found["totalRecords"], "instances": hits})
+
+    return [Route("/search/instances", search, methods=["GET"])]
+
+
 def demo_routes(
-    store: Store, records: SourceRecords, instances: Inventory, faults: Faults, log: RequestLog
+    store: Store, records: SourceRecords, instances: Inventory, faults: Faults, log: RequestLog, workload: Workload
 ) -> list[Route]:
     async def read_audit(request: Request) -> Response:
         page = number(request, "after", 0), number(request, "limit", 1000)
@@ -286,6 +301,7 @@ def demo_routes(
 
     async def reset(_: Request) -> Response:
         faults.clear()
+        workload.clear()
         log.drop()
         await run_in_threadpool(store.reset)
         await run_in_threadpool(reference.fill, store)
@@ -302,6 +318,13 @@ def demo_routes(
         faults.clear()
         return Response(status_code=204)
 
+    async def read_workload(_: Request) -> Response:
+        return as_json(workload.shown())
+
+    async def set_workload(request: Request) -> Response:
+        workload.set(Model.read(await json_of(request)))
+        return Response(status_code=204)
+
     async def edit(request: Request) -> Response:
         return as_json(await run_in_threadpool(control.edit, records, instances, await json_of(request)))
 
@@ -313,6 +336,8 @@ def demo_routes(
         Route("/_demo/faults", add_faults, methods=["POST"]),
         Route("/_demo/faults", read_faults, methods=["GET"]),
         Route("/_demo/faults", clear_faults, methods=["DELETE"]),
+        Route("/_demo/workload", read_workload, methods=["GET"]),
+        Route("/_demo/workload", set_workload, methods=["PUT"]),
         Route("/_demo/edit", edit, methods=["POST"]),
     ]
 
@@ -334,7 +359,7 @@ def build(path: Path, options: Options | None = None) -> Starlette:
     tokens = Tokens(store, options.account, options.access_seconds, options.refresh_seconds)
     records = SourceRecords(store)
     instances = Inventory(store, INSTANCE, options.most_in_batch)
-    faults, log = Faults(), RequestLog(store)
+    faults, log, workload = Faults(), RequestLog(store), Workload()
     routes = [
         *inventory_routes(instances, "/instance-storage/instances", "/instance-storage/batch/synchronous"),
         *inventory_routes(
@@ -349,7 +374,8 @@ def build(path: Path, options: Options | None = None) -> Starlette:
         *login_routes(tokens, options.secure_cookies),
         *audit_routes(store),
         *entity_routes(store),
-        *demo_routes(store, records, instances, faults, log),
+        *search_routes(instances),
+        *demo_routes(store, records, instances, faults, log, workload),
         Route("/admin/health", health, methods=["GET"]),
     ]
 
@@ -365,6 +391,7 @@ def build(path: Path, options: Options | None = None) -> Starlette:
         exception_handlers={Refused: refused},
         middleware=[
             Middleware(RequestLogMiddleware, log=log),
+            Middleware(WorkloadMiddleware, workload=workload),
             Middleware(FaultsMiddleware, faults=faults),
             Middleware(Gateway, tokens=tokens),
         ],

@@ -16,7 +16,7 @@ from demo.ils.audit import Origin
 from demo.ils.store import Store, as_iso
 from demo.ils.tokens import Tokens
 
-OPEN_PATHS = ("/_demo/", "/authn/", "/admin/health")
+OPEN_PATHS = ("/_demo/", "/authn/", "/admin/health", "/search/")
 SECRET_HEADERS = ("cookie", "authorization", "token", "password", "secret")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "testserver")
 
@@ -41,9 +41,9 @@ def refuses_foreign(headers: Headers) -> Response | None:
 
 
 class Gateway:
-    """Every path but login, health and the demo's own needs a tenant and a token; 401 text/plain otherwise.
+    """Every path but login, health, the readers' search and the demo's own needs a tenant and a token; 401 text/plain otherwise.
 
-    The demo's own paths need none, but they take no request that a foreign web page could have sent: the Host must be
+    Those need none, but they take no request that a foreign web page could have sent: the Host must be
     loopback (against rebound names) and an Origin, if there is one, the same as the Host.
     """
 

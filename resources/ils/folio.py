@@ -23,6 +23,7 @@ import orjson
 from holdfast.catalogue.entity_patch import Token
 from holdfast.catalogue.fields import from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
+from resources.governor.client import Governor
 from resources.ils.client import (
     AuditEntry,
     Capabilities,
@@ -40,7 +41,7 @@ from resources.ils.errors import IlsDownError, RefusedError
 from resources.ils.folio_audit import INVENTORY_PATHS, read_audit
 from resources.ils.folio_inventory import Inventory, quoted
 from resources.ils.instance import derive_instance
-from resources.ils.session import Call, Session
+from resources.ils.session import Authorization, Call, Session
 
 log = logging.getLogger("holdfast.ils")
 
@@ -57,7 +58,7 @@ _SERVERS_OWN = {"_version", "metadata", "hrid", "id", "matchKey", "statusUpdated
 
 
 class FolioClient:
-    """An `Ils`. One per run; not shared between threads."""
+    """An `Ils`. One per run; not shared between threads. With a governor, independent reads go side by side."""
 
     capabilities = Capabilities(
         reads=frozenset({"bib", "holdings", "item", "patron"}),
@@ -86,6 +87,7 @@ class FolioClient:
         organization: str = "",
         name: str = "",
         token: Token | None = None,
+        governor: Governor | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -101,6 +103,8 @@ class FolioClient:
             self._log_in,
             headers={"X-Okapi-Tenant": tenant, "Accept": "application/json, text/plain"},
             request_id_header="X-Okapi-Request-Id",
+            renew=self._refresh,
+            governor=governor,
             timeout_seconds=timeout_seconds,
             retries=retries,
             transport=transport,
@@ -163,7 +167,7 @@ class FolioClient:
             Call(method, path, correlation_ids, body, params, repeatable=repeatable, settled=settled)
         )
 
-    def _log_in(self, http: httpx.Client) -> dict[str, str]:
+    def _log_in(self, http: httpx.Client) -> Authorization:
         response = http.post("/authn/login-with-expiry", json=self._login)
         if response.status_code in (429, 503) or response.status_code >= 500:
             raise httpx.ConnectError(f"login answers {response.status_code}")
@@ -171,7 +175,15 @@ class FolioClient:
             raise RefusedError(
                 response.status_code, "login: check HOLDFAST_ILS_USER, HOLDFAST_ILS_PASSWORD, HOLDFAST_ILS_TENANT"
             )
-        return {}  # the token is a cookie
+        return _lifetime(response)
+
+    @staticmethod
+    def _refresh(http: httpx.Client) -> Authorization:
+        """A refresh token is good once; where it is over, or somebody used it, the session logs in again."""
+        response = http.post("/authn/refresh")
+        if response.status_code != 201:
+            raise RefusedError(response.status_code, "the refresh token was not taken")
+        return _lifetime(response)
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -395,21 +407,27 @@ class FolioClient:
         if not ready:
             return {}
         snapshot = self._open_snapshot()
+        current = self._current_records(ready)
         records = []
         refused: dict[str, Written] = {}
         for unit, now, after in ready:
-            try:
-                records.append(
-                    (
-                        unit,
-                        self._source_record(
-                            unit, now, after, snapshot, now.hrid if now else hrids.get(unit.target, "")
-                        ),
-                    )
-                )
-            except RefusedError as error:
-                refused[unit.idempotency_key] = _refusal(unit, error)
+            found, hrid = current.get(unit.idempotency_key), now.hrid if now else hrids.get(unit.target, "")
+            if isinstance(found, RefusedError):
+                refused[unit.idempotency_key] = _refusal(unit, found)
+            else:
+                records.append((unit, self._source_record(unit, now, after, snapshot, hrid, found)))
         return refused | self._post_records(records)
+
+    def _current_records(
+        self, ready: list[tuple[Unit, LiveRecord | None, Fields]]
+    ) -> dict[str, httpx.Response | RefusedError]:
+        """Lists do not name matched id and generation, which a new version needs: one read a changed record."""
+        calls = {
+            unit.idempotency_key: Call("GET", f"{_RECORDS}/{now.source_id}", [unit.correlation_id])
+            for unit, now, _ in ready
+            if now is not None and now.source_id
+        }
+        return dict(zip(calls, self._session.many(list(calls.values())), strict=True))
 
     def _post_records(self, records: list[tuple[Unit, dict[str, Any]]]) -> dict[str, Written]:
         if not records:
@@ -436,14 +454,19 @@ class FolioClient:
         return refused
 
     def _source_record(
-        self, unit: Unit, now: LiveRecord | None, after: Fields, snapshot: str, hrid: str
+        self,
+        unit: Unit,
+        now: LiveRecord | None,
+        after: Fields,
+        snapshot: str,
+        hrid: str,
+        found: httpx.Response | None,
     ) -> dict[str, Any]:
         record_id = source_record_id(unit.idempotency_key, unit.round)
         suppressed = unit.action == "suppress" or (now is not None and now.suppressed and unit.action != "unsuppress")
         matched, generation = record_id, 0
-        if now is not None and now.source_id:
-            # Lists do not name matched id and generation, which a new version needs: one read a changed record.
-            current = self._request("GET", f"{_RECORDS}/{now.source_id}", [unit.correlation_id]).json()
+        if found is not None:
+            current = orjson.loads(found.content)
             matched, generation = current["matchedId"], int(current["generation"]) + 1
         own = ("999", f"ff\x1fi{unit.target}\x1fs{matched}")
         fields = [each for each in after if not (each[0] == "999" and each[1].startswith("ff"))] + [own]
@@ -490,6 +513,16 @@ class FolioClient:
             self._session.send(call)
         except (RefusedError, IlsDownError) as error:
             log.warning("snapshot %s of source-record-storage stays in progress: %s", snapshot, error)
+
+
+def _lifetime(response: httpx.Response) -> Authorization:
+    """The token is a cookie; its end is told by the server's clock, as is the answer's date: ours may be another."""
+    try:
+        ends = dt.datetime.fromisoformat(orjson.loads(response.content)["accessTokenExpiration"])
+        said = email.utils.parsedate_to_datetime(response.headers["Date"])
+        return Authorization(seconds=max((ends - said).total_seconds(), 0.0))
+    except (ValueError, KeyError, TypeError):
+        return Authorization()
 
 
 def _by_date(since: str, page_at: Callable[[str, int], list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:

@@ -31,6 +31,7 @@ from holdfast.catalogue.systems import SYSTEM_FIELDS
 from holdfast.harvest.answers import AnswerUnreadable, children, local
 from holdfast.harvest.oai import OaiError, OaiItem, parse_page
 from holdfast.privacy.masking import PREFIX
+from resources.governor.client import Governor
 from resources.ils.client import (
     AuditEntry,
     Capabilities,
@@ -45,7 +46,7 @@ from resources.ils.client import (
     source_record_id,
 )
 from resources.ils.errors import IlsDownError, RefusedError
-from resources.ils.session import Call, Session
+from resources.ils.session import Authorization, Call, Session
 
 log = logging.getLogger("holdfast.ils")
 
@@ -103,6 +104,7 @@ class KohaClient:
         chunk_records: int = 100,
         timeout_seconds: float = 60,
         retries: int = 5,
+        governor: Governor | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -113,7 +115,7 @@ class KohaClient:
         self._chunk = min(chunk_records, _IDS_IN_A_QUERY)
         self._oai_path = oai_url or f"{url}/cgi-bin/koha/oai.pl"
         common: dict[str, Any] = {"timeout_seconds": timeout_seconds, "retries": retries}
-        common |= {"transport": transport, "sleep": sleep, "request_id_header": "X-Request-ID"}
+        common |= {"transport": transport, "sleep": sleep, "request_id_header": "X-Request-ID", "governor": governor}
         self._session = Session(f"{url}/api/v1", self._log_in, headers={"Accept": "application/json"}, **common)
         # The catalogue for readers may be another host: it gets no token.
         self._oai = Session(self._oai_path, lambda _: {}, headers={"Accept": "text/xml"}, **common)
@@ -125,14 +127,17 @@ class KohaClient:
         self._session.close()
         self._oai.close()
 
-    def _log_in(self, http: httpx.Client) -> dict[str, str]:
+    def _log_in(self, http: httpx.Client) -> Authorization:
         response = http.post("/oauth/token", data=self._credentials)
         if response.status_code in (429, 503) or response.status_code >= 500:
             raise httpx.ConnectError(f"login answers {response.status_code}")
         if response.status_code != 200:
             text = "token: check HOLDFAST_ILS_USER (client id), HOLDFAST_ILS_PASSWORD (secret) and the preference RESTOAuth2ClientCredentials"
             raise RefusedError(response.status_code, text)
-        return {"Authorization": f"Bearer {response.json()['access_token']}"}
+        token = response.json()
+        lifetime = token.get("expires_in")
+        headers = {"Authorization": f"Bearer {token['access_token']}"}
+        return Authorization(headers, float(lifetime) if isinstance(lifetime, int | float) else None)
 
     # ---- lists ------------------------------------------------------------------------------------------------------
 

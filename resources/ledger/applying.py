@@ -18,6 +18,7 @@ from holdfast.privacy.masking import MaskingRules
 from holdfast.settings import Ils as Pace
 from holdfast.settings import Source
 from resources.ils.client import Ils, IlsDownError, Unit
+from resources.ils.errors import WaitUntilError
 from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
 from resources.ledger.client import Claim, Ledger, Load
@@ -188,7 +189,8 @@ def apply_window(
         applied.waiting = _who(error, load.source, partition)
     except (IlsDownError, LocksAwayError, LockLostError) as error:
         log.error("%s", error)
-        applied.waiting, applied.failed = str(error), True
+        # A quota that is spent is nobody's failure: what was not written stays planned, and the text says until when.
+        applied.waiting, applied.failed = str(error), not isinstance(error, WaitUntilError)
     except HaltedError as error:
         log.warning("%s", error)
         applied.waiting = f"waiting: {error}"

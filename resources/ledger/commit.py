@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from holdfast.privacy.masking import MaskingRules, token
 from resources.ils.client import Fields, Ils, IlsDownError, InDoubtError, LiveRecord, Unit, Written
 from resources.ledger.client import Claim, FencedError, Ledger, Load, Under
+from resources.postgres.halts import HaltedError
 from resources.redis.locks import BusyError, Held, LockLostError, Locks, of_identifier, of_record
 
 log = logging.getLogger("holdfast.commit")

@@ -59,7 +59,9 @@ def test_a_run_by_hand_stops_before_it_writes_and_says_who_halted_it(library: De
 def test_a_run_that_writes_ends_after_its_chunk(
     library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(SETTINGS.__dict__, "ils", SETTINGS.ils.model_copy(update={"chunk_records": 2, "progress_records": 2}))
+    monkeypatch.setitem(
+        SETTINGS.__dict__, "ils", SETTINGS.ils.model_copy(update={"chunk_records": 2, "progress_records": 2})
+    )
     drop([book(str(n)) for n in range(5)])
     asked = []
 
