@@ -137,7 +137,8 @@ class KohaClient:
         token = response.json()
         lifetime = token.get("expires_in")
         headers = {"Authorization": f"Bearer {token['access_token']}"}
-        return Authorization(headers, float(lifetime) if isinstance(lifetime, int | float) else None)
+        # Under a second it says nothing: a new token then comes after a 401.
+        return Authorization(headers, float(lifetime) if isinstance(lifetime, int | float) and lifetime >= 1 else None)
 
     # ---- lists ------------------------------------------------------------------------------------------------------
 

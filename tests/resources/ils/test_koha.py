@@ -235,7 +235,9 @@ def test_neither_the_secret_nor_a_token_is_logged(koha: DemoKoha, caplog: pytest
     caplog.set_level(logging.DEBUG)
     client = koha.client()
     settle(client, [unit(1)])
-    token = client._session._authorization["Authorization"].split()[1]
+    authorization = client._session._authorization
+    assert authorization is not None
+    token = authorization.headers["Authorization"].split()[1]
     client.close()
     assert "POST /biblios" in caplog.text and "demo-secret" not in caplog.text and token not in caplog.text
     wrong = KohaClient(koha.url, "demo", "wrong", retries=0)

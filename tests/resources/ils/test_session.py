@@ -222,7 +222,8 @@ def test_every_request_is_a_line_without_query_payload_or_secret(
 @pytest.mark.services
 def test_the_library_system_is_never_spoken_to_without_a_governor(redis_url: str) -> None:
     names = {"URL": "http://ils.test:9130", "TENANT": "t", "USER": "u", "PASSWORD": "p"}
-    environment = read_environment({f"HOLDFAST_ILS_{name}": value for name, value in names.items()})
+    salt = {"HOLDFAST_MASKING_SALT": "a salt that is long enough"}
+    environment = read_environment(salt | {f"HOLDFAST_ILS_{name}": value for name, value in names.items()})
     redis_ = Redis(redis_url, namespace=uuid.uuid4().hex)
     with contextlib.closing(redis_), contextlib.closing(connect(SETTINGS, environment, redis_)) as ils:
         assert ils._session.governor is not None
