@@ -1,0 +1,202 @@
+"""Where a library system keeps the elements of feeds (holdfast/feeds/elements.py): reading them from its JSON, and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from holdfast.feeds.elements import ELEMENTS, FeedKind
+
+Form = Literal["text", "date", "moment", "flag", "number", "statement"]
+References = Callable[[str], Mapping[str, str]]
+"""List of reference data → code or name → the system's id."""
+
+
+class At(NamedTuple):
+    """Where one element is.
+
+    Attributes:
+        pointer: in the body, RFC 6901.
+        form: of the value there; `moment` is a date with a time, `statement` FOLIO's list of statements.
+        reference: list of reference data of which the body holds the id and the element the code or name.
+        writable: False where the system sets it.
+    """
+
+    pointer: str
+    form: Form = "text"
+    reference: str = ""
+    writable: bool = True
+
+
+Table = Mapping[str, At]
+
+
+class NotInThisSystem(ValueError):
+    """A feed maps a column to an element that the library system has no place for."""
+
+
+class UnknownReference(ValueError):
+    """A value is no code or name of the library system's own list."""
+
+    def __init__(self, element: str, value: str, allowed: list[str]) -> None:
+        shown = ", ".join(sorted(allowed)[:40])
+        super().__init__(f"{element}: the library system has no {value!r} (it has: {shown})")
+        self.element = element
+
+
+def check_elements(kind: FeedKind, names: list[str], table: Table, system: str) -> None:
+    """
+    Raises:
+        NotInThisSystem: naming the first that is missing, and those that are there.
+    """
+    for name in names:
+        if name not in table:
+            allowed = ", ".join(each for each in ELEMENTS[kind] if each in table)
+            raise NotInThisSystem(f"{name}: {system} has no place for it in {kind} (it has: {allowed})")
+        if not table[name].writable and name not in ("number",):
+            raise NotInThisSystem(f"{name}: {system} sets it by itself")
+
+
+def value_at(body: Any, pointer: str) -> Any:
+    """What a JSON pointer points at (RFC 6901, section 4); None where there is nothing."""
+    for part in pointer.split("/")[1:]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(body, list) and key.isdecimal() and int(key) < len(body):
+            body = body[int(key)]
+        elif isinstance(body, dict) and key in body:
+            body = body[key]
+        else:
+            return None
+    return body
+
+
+def elements_of(body: Mapping[str, Any], table: Table, references: References) -> dict[str, str]:
+    """The elements that a live record has; those without a value are left out."""
+    found: dict[str, str] = {}
+    for element, at in table.items():
+        value = value_at(body, at.pointer)
+        if value is None or value in ("", []):
+            continue
+        if at.reference:
+            names = {number: name for name, number in references(at.reference).items()}
+            found[element] = names.get(str(value), str(value))
+        else:
+            found[element] = _read(value, at.form)
+    return {element: " ".join(value.split()) for element, value in found.items()}
+
+
+def _read(value: Any, form: Form) -> str:
+    if form in ("date", "moment"):
+        return str(value)[:10]
+    if form == "flag":
+        return "true" if value else "false"
+    if form == "statement":
+        return " ; ".join(str(each.get("statement", "")) for each in value if isinstance(each, Mapping))
+    return str(value)
+
+
+def written(element: str, value: str, table: Table, references: References) -> tuple[str, Any]:
+    """(JSON pointer, value) that says the element in the system's body.
+
+    Raises:
+        UnknownReference: the value is no code or name of its list.
+    """
+    at = table[element]
+    if at.reference:
+        known = references(at.reference)
+        if value not in known:
+            raise UnknownReference(element, value, list(known))
+        return at.pointer, known[value]
+    if at.form == "moment":
+        return at.pointer, f"{value}T00:00:00.000+00:00"
+    if at.form == "flag":
+        return at.pointer, value == "true"
+    if at.form == "number":
+        return at.pointer, int(value)
+    if at.form == "statement":
+        return at.pointer, [{"statement": each} for each in value.split(" ; ")]
+    return at.pointer, value
+
+
+# FOLIO: mod-users userdata.json, mod-inventory-storage item.json and holdingsrecord.json.
+FOLIO: Mapping[FeedKind, Table] = {
+    "patrons": {
+        "external_id": At("/externalSystemId"),
+        "barcode": At("/barcode"),
+        "username": At("/username"),
+        "last_name": At("/personal/lastName"),
+        "first_name": At("/personal/firstName"),
+        "middle_name": At("/personal/middleName"),
+        "email": At("/personal/email"),
+        "phone": At("/personal/phone"),
+        "mobile": At("/personal/mobilePhone"),
+        "date_of_birth": At("/personal/dateOfBirth", "moment"),
+        "group": At("/patronGroup", reference="groups"),
+        "active": At("/active", "flag"),
+        "enrolled": At("/enrollmentDate", "moment"),
+        "expires": At("/expirationDate", "moment"),
+    },
+    "items": {
+        "barcode": At("/barcode"),
+        "number": At("/hrid", writable=False),
+        "holdings": At("/holdingsRecordId", reference="holdings"),
+        "location": At("/permanentLocationId", reference="locations"),
+        "material_type": At("/materialTypeId", reference="material-types"),
+        "loan_type": At("/permanentLoanTypeId", reference="loan-types"),
+        "status": At("/status/name"),
+        "call_number": At("/itemLevelCallNumber"),
+        "volume": At("/volume"),
+        "enumeration": At("/enumeration"),
+        "chronology": At("/chronology"),
+        "copy_number": At("/copyNumber"),
+        "suppressed": At("/discoverySuppress", "flag"),
+    },
+    "holdings": {
+        "number": At("/hrid", writable=False),
+        "source_number": At("/formerIds/0"),
+        "bib": At("/instanceId", reference="instances"),
+        "location": At("/permanentLocationId", reference="locations"),
+        "call_number": At("/callNumber"),
+        "copy_number": At("/copyNumber"),
+        "statement": At("/holdingsStatements", "statement"),
+        "suppressed": At("/discoverySuppress", "flag"),
+    },
+}
+
+# Koha: patron.yaml and item.yaml of its REST API; it has no holdings records.
+KOHA: Mapping[FeedKind, Table] = {
+    "patrons": {
+        "external_id": At("/statistics_1"),
+        "barcode": At("/cardnumber"),
+        "username": At("/userid"),
+        "last_name": At("/surname"),
+        "first_name": At("/firstname"),
+        "middle_name": At("/middle_name"),
+        "email": At("/email"),
+        "phone": At("/phone"),
+        "mobile": At("/mobile"),
+        "address": At("/address"),
+        "city": At("/city"),
+        "postal_code": At("/postal_code"),
+        "date_of_birth": At("/date_of_birth", "date"),
+        "note": At("/staff_notes"),
+        "group": At("/category_id"),
+        "library": At("/library_id"),
+        "enrolled": At("/date_enrolled", "date"),
+        "expires": At("/expiry_date", "date"),
+    },
+    "items": {
+        "barcode": At("/external_id"),
+        "number": At("/item_id", "number", writable=False),
+        "bib": At("/biblio_id", "number"),
+        "location": At("/location"),
+        "material_type": At("/item_type_id"),
+        "call_number": At("/callnumber"),
+        "enumeration": At("/serial_issue_number"),
+        "copy_number": At("/copy_number"),
+        "public_note": At("/public_notes"),
+        "staff_note": At("/internal_notes"),
+        "price": At("/purchase_price", "number"),
+    },
+    "holdings": {},
+}
