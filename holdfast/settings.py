@@ -13,6 +13,7 @@ import os
 import re
 import tomllib
 import zoneinfo
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from holdfast.feeds.elements import ELEMENTS as FEED_ELEMENTS
 from holdfast.feeds.elements import KEYS as FEED_KEYS
-from holdfast.feeds.elements import FeedKind
+from holdfast.feeds.elements import HOLDINGS, ITEMS, Element, FeedKind
 from holdfast.harvest.rhythm import parse_rhythm
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
 from holdfast.marc.validation.issues import KINDS
@@ -135,6 +136,12 @@ class Paths(_Table):
     )
     authorities: Path | None = Field(
         default=None, description="authority files, a folder each; default: VAR/drops/authorities"
+    )
+    feeds: Path | None = Field(
+        default=None, description="feeds of patrons, items and holdings, a folder each; default: VAR/drops/feeds"
+    )
+    partners: Path | None = Field(
+        default=None, description="exports for partners, a folder each; default: VAR/exports/partners"
     )
 
 
@@ -475,6 +482,11 @@ class Feed(_Table):
     still_seconds: float = Field(default=3, ge=0, description="a file is complete once it has not changed for so long")
     schedule: Cron = Field(default="0 5 * * *", description="cron of the nightly load")
 
+    @property
+    def by(self) -> str:
+        """Element by which a row is found in the library system."""
+        return self.key or "source_number"
+
     @model_validator(mode="after")
     def _elements_are_of_its_kind(self) -> Feed:
         allowed = FEED_ELEMENTS[self.kind]
@@ -505,6 +517,62 @@ class Feed(_Table):
         if self.missing == "expire" and not self.full:
             raise ValueError("missing: expire is for feeds with full = true")
         return self
+
+
+# What a column of an export may hold; of bibliographic records also fields and subfields, as 245$a.
+EXPORTED: Mapping[str, tuple[str, ...]] = {
+    "bibliographic": ("id", "number", "deleted"),
+    "holdings": ("id", "deleted", *HOLDINGS),
+    "items": ("id", "deleted", *ITEMS),
+    "circulation": ("item", "barcode", "action", "at", "due", "library", "deleted"),
+}
+
+
+class Export(_Table):
+    """A file for a partner: all of the catalogue, or what is new, changed or gone since the last one."""
+
+    title: str = Field(default="", description="shown to people")
+    contents: Literal["bibliographic", "holdings", "items", "circulation"] = Field(description="what its records are")
+    format: Literal["marc", "marcxml", "csv"] = Field(
+        default="marc", description="ISO 2709 in UTF-8, MARCXML or CSV; items and circulation are csv"
+    )
+    mode: Literal["full", "since"] = Field(
+        default="since", description="everything each time, or what differs from the last export that succeeded"
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="of a csv: id, number, deleted, elements, or fields and subfields as 245$a; empty: all"
+    )
+    masked: Literal["drop"] = Field(default="drop", description="masked values never leave: they are left out")
+    gzip: bool = Field(default=False, description="packed, with .gz after the name")
+    schedule: Cron = Field(default="0 6 * * *", description="cron of the export")
+
+    @model_validator(mode="after")
+    def _format_can_hold_it(self) -> Export:
+        if self.format != "csv" and self.contents in ("items", "circulation"):
+            raise ValueError(f"format: found {self.format!r}; {self.contents} are exported as csv")
+        if self.format != "csv" and self.columns:
+            raise ValueError(f"columns: only a csv has them, not {self.format}")
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Export:
+        allowed = EXPORTED[self.contents]
+        kind: Mapping[str, Element] = {"holdings": HOLDINGS, "items": ITEMS}.get(self.contents, {})
+        for name in self.columns:
+            if self.contents == "bibliographic" and re.fullmatch(r"\d{3}(\$[a-z0-9])?", name):
+                continue
+            if name not in allowed:
+                also = ", or a field or subfield, as 245$a" if self.contents == "bibliographic" else ""
+                raise ValueError(f"columns: {name}: no column of {self.contents} (allowed: {', '.join(allowed)}{also})")
+            if name in kind and kind[name].masked:
+                raise ValueError(f"columns: {name}: is masked, and what is masked never leaves")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"columns: {', '.join(self.columns)}: one is named twice")
+        return self
+
+    @property
+    def suffix(self) -> str:
+        return {"marc": ".mrc", "marcxml": ".xml", "csv": ".csv"}[self.format] + (".gz" if self.gzip else "")
 
 
 class Scanner(_Table):
@@ -555,14 +623,23 @@ class Settings(_Table):
     collections: dict[Name, Collection] = Field(default_factory=dict)
     scanners: dict[Name, Scanner] = Field(default_factory=dict)
     feeds: dict[Name, Feed] = Field(default_factory=dict)
+    exports: dict[Name, Export] = Field(default_factory=dict)
     root: Path = Field(default=Path(), exclude=True, description="folder of the file; set by load_settings")
 
     @model_validator(mode="after")
     def _budgets_name_sources(self) -> Settings:
-        unknown = set(self.budgets) - set(self.sources) - {"default"}
+        unknown = set(self.budgets) - set(self.sources) - set(self.feeds) - {"default"}
         if unknown:
-            allowed = ", ".join(sorted({*self.sources, "default"}))
+            allowed = ", ".join(sorted({*self.sources, *self.feeds, "default"}))
             raise ValueError(f"budgets: {', '.join(sorted(unknown))}: no such source (allowed: {allowed})")
+        return self
+
+    @model_validator(mode="after")
+    def _a_feed_is_no_source(self) -> Settings:
+        # Their windows stand in one ledger, and their limits in one table.
+        both = sorted(set(self.feeds) & set(self.sources))
+        if both:
+            raise ValueError(f"feeds: {', '.join(both)}: a source has this name already; give the feed another")
         return self
 
     @model_validator(mode="after")
@@ -621,12 +698,20 @@ class Settings(_Table):
         return self._below(self.paths.scans, "drops", "scans")
 
     @property
-    def exports(self) -> Path:
+    def museum_exports(self) -> Path:
         return self._below(self.paths.exports, "drops", "museum")
 
     @property
     def authority_files(self) -> Path:
         return self._below(self.paths.authorities, "drops", "authorities")
+
+    @property
+    def feed_drops(self) -> Path:
+        return self._below(self.paths.feeds, "drops", "feeds")
+
+    @property
+    def partner_exports(self) -> Path:
+        return self._below(self.paths.partners, "exports", "partners")
 
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:

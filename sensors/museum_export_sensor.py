@@ -138,7 +138,7 @@ def build_museum_export_sensor(settings: Settings) -> dg.SensorDefinition:
         )
         return dg.SensorResult(
             run_requests=[run_request(each.collection, each.day, each.run_key) for each in requests],
-            skip_reason=None if requests else f"{len(listing)} files in {settings.exports}; none new and still",
+            skip_reason=None if requests else f"{len(listing)} files in {settings.museum_exports}; none new and still",
             cursor=seen.to_cursor(),
         )
 

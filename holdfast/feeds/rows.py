@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import uuid
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import IO, NamedTuple
 
 import polars as pl
 
 from holdfast.csv_rows import CsvRow, read_rows
 from holdfast.feeds.elements import ELEMENTS, FeedKind, masked_elements
-from holdfast.identity import correlation_id, fingerprint, named_parts
+from holdfast.identity import NAMESPACE, correlation_id, fingerprint, named_parts
 from holdfast.outcomes import Rejection
-from holdfast.privacy.masking import token
+from holdfast.privacy.masking import PREFIX, token
 from holdfast.settings import Feed
 
 BATCH_ROWS = 5_000
@@ -34,10 +36,17 @@ def rows_schema(kind: FeedKind) -> pl.Schema:
 
 
 class Batch(NamedTuple):
-    """rows: shape `rows_schema`, unmasked: for memory only. rejected: (record, why) of the others."""
+    """Unmasked: for memory only.
+
+    Attributes:
+        rows: shape `rows_schema`.
+        rejected: (record, why) of the others.
+        named: record → key of those rejected rows that have one.
+    """
 
     rows: pl.DataFrame
     rejected: list[tuple[int, Rejection]]
+    named: dict[int, str]
 
 
 class _CellError(ValueError):
@@ -56,6 +65,7 @@ def read_feed(
     """
     rows: list[tuple[str | int | None, ...]] = []
     rejected: list[tuple[int, Rejection]] = []
+    named: dict[int, str] = {}
     schema = rows_schema(feed.kind)
     for record, each in enumerate(read_rows(file, feed, name=file_name), first_record):
         if isinstance(each, Rejection):
@@ -66,11 +76,13 @@ def read_feed(
                 rows.append(_row(record, each, values, feed, feed_name, window, file_name))
             except _CellError as error:
                 rejected.append((record, _rejection(error, each, file_name)))
+                if key := " ".join(each.cells[feed.columns[feed.key]].split()):
+                    named[record] = key
         if len(rows) + len(rejected) >= BATCH_ROWS:
-            yield Batch(pl.DataFrame(rows, schema=schema, orient="row"), rejected)
-            rows, rejected = [], []
+            yield Batch(pl.DataFrame(rows, schema=schema, orient="row"), rejected, named)
+            rows, rejected, named = [], [], {}
     if rows or rejected:
-        yield Batch(pl.DataFrame(rows, schema=schema, orient="row"), rejected)
+        yield Batch(pl.DataFrame(rows, schema=schema, orient="row"), rejected, named)
 
 
 def _values(row: CsvRow, feed: Feed) -> dict[str, str]:
@@ -113,11 +125,16 @@ def content_hash(values: Sequence[tuple[str, str]]) -> str:
     ).hexdigest()
 
 
+def correlation_of(feed: str, window: str, record: int, key: str, content: str) -> str:
+    """Correlation id of a row, before it is masked."""
+    return correlation_id(feed, window, record, fingerprint(key, content))
+
+
 def _row(
     record: int, row: CsvRow, values: dict[str, str], feed: Feed, feed_name: str, window: str, file_name: str
 ) -> tuple[str | int | None, ...]:
     content = content_hash(list(values.items()))
-    correlation = correlation_id(feed_name, window, record, fingerprint(values[feed.key], content))
+    correlation = correlation_of(feed_name, window, record, values[feed.key], content)
     elements = [values.get(each) for each in ELEMENTS[feed.kind]]
     return (record, f"{file_name} row {row.number} line {row.line}", correlation, values[feed.key], content, *elements)
 
@@ -130,7 +147,8 @@ def _rejection(error: _CellError, row: CsvRow, file_name: str) -> Rejection:
 def mask_rows(rows: pl.DataFrame, kind: FeedKind, key: str, salt: bytes) -> pl.DataFrame:
     """The rows as they may be stored: values of masked elements, and the key where it is one, as their tokens.
 
-    `content_sha256` of such rows is keyed with the salt too: names and birthdays are few enough to be guessed by their hash.
+    `content_sha256` and `correlation_id` of such rows are keyed with the salt too: names and birthdays are few enough to be
+    guessed by their hash.
     """
     masked = [each for each in masked_elements(kind) if each in rows.columns]
     columns = [*masked, *(["key"] if key in masked else [])]
@@ -141,4 +159,14 @@ def mask_rows(rows: pl.DataFrame, kind: FeedKind, key: str, salt: bytes) -> pl.D
     content = pl.col("content_sha256").map_elements(
         lambda value: token(value, salt).split(":", 1)[1], return_dtype=pl.String
     )
-    return rows.with_columns(*tokens, *([content] if masked else []))
+    correlation = pl.col("correlation_id").map_elements(
+        lambda value: str(uuid.uuid5(NAMESPACE, token(value, salt))), return_dtype=pl.String
+    )
+    return rows.with_columns(*tokens, *([content, correlation] if masked else []))
+
+
+def mask_rejection(rejection: Rejection, kind: FeedKind, salt: bytes) -> Rejection:
+    """As it may be stored: a row of patrons is short enough to be guessed by its hash."""
+    if not rejection.sha256 or not masked_elements(kind):
+        return rejection
+    return replace(rejection, sha256=token(rejection.sha256, salt).removeprefix(PREFIX))

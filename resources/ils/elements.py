@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, Protocol
 
 from holdfast.feeds.elements import ELEMENTS, FeedKind
 
 Form = Literal["text", "date", "moment", "flag", "number", "statement"]
-References = Callable[[str], Mapping[str, str]]
-"""List of reference data → code or name → the system's id."""
+
+
+class References(Protocol):
+    """Reference data: lists by their names, as `locations`; `instances` and `holdings` are lists too, of what was learnt."""
+
+    def ids(self, name: str) -> Mapping[str, str]:
+        """Code or name → the system's id."""
+
+    def names(self, name: str) -> Mapping[str, str]:
+        """The system's id → the one code or name that stands for it here."""
 
 
 class At(NamedTuple):
@@ -20,12 +28,14 @@ class At(NamedTuple):
         form: of the value there; `moment` is a date with a time, `statement` FOLIO's list of statements.
         reference: list of reference data of which the body holds the id and the element the code or name.
         writable: False where the system sets it.
+        required: a new record must have it.
     """
 
     pointer: str
     form: Form = "text"
     reference: str = ""
     writable: bool = True
+    required: bool = False
 
 
 Table = Mapping[str, At]
@@ -41,6 +51,14 @@ class UnknownReference(ValueError):
     def __init__(self, element: str, value: str, allowed: list[str]) -> None:
         shown = ", ".join(sorted(allowed)[:40])
         super().__init__(f"{element}: the library system has no {value!r} (it has: {shown})")
+        self.element = element
+
+
+class NoNumberError(ValueError):
+    """A value that has to be a number is none; it is not repeated here."""
+
+    def __init__(self, element: str) -> None:
+        super().__init__(f"{element}: must be a number")
         self.element = element
 
 
@@ -78,8 +96,7 @@ def elements_of(body: Mapping[str, Any], table: Table, references: References) -
         if value is None or value in ("", []):
             continue
         if at.reference:
-            names = {number: name for name, number in references(at.reference).items()}
-            found[element] = names.get(str(value), str(value))
+            found[element] = references.names(at.reference).get(str(value), str(value))
         else:
             found[element] = _read(value, at.form)
     return {element: " ".join(value.split()) for element, value in found.items()}
@@ -95,15 +112,27 @@ def _read(value: Any, form: Form) -> str:
     return str(value)
 
 
+def _number(element: str, value: str) -> int | float:
+    try:
+        return int(value)
+    except ValueError:
+        pass
+    try:
+        return float(value)
+    except ValueError:
+        raise NoNumberError(element) from None
+
+
 def written(element: str, value: str, table: Table, references: References) -> tuple[str, Any]:
     """(JSON pointer, value) that says the element in the system's body.
 
     Raises:
         UnknownReference: the value is no code or name of its list.
+        NoNumberError: the system wants a number.
     """
     at = table[element]
     if at.reference:
-        known = references(at.reference)
+        known = references.ids(at.reference)
         if value not in known:
             raise UnknownReference(element, value, list(known))
         return at.pointer, known[value]
@@ -112,7 +141,7 @@ def written(element: str, value: str, table: Table, references: References) -> t
     if at.form == "flag":
         return at.pointer, value == "true"
     if at.form == "number":
-        return at.pointer, int(value)
+        return at.pointer, _number(element, value)
     if at.form == "statement":
         return at.pointer, [{"statement": each} for each in value.split(" ; ")]
     return at.pointer, value
@@ -124,7 +153,7 @@ FOLIO: Mapping[FeedKind, Table] = {
         "external_id": At("/externalSystemId"),
         "barcode": At("/barcode"),
         "username": At("/username"),
-        "last_name": At("/personal/lastName"),
+        "last_name": At("/personal/lastName", required=True),
         "first_name": At("/personal/firstName"),
         "middle_name": At("/personal/middleName"),
         "email": At("/personal/email"),
@@ -139,10 +168,10 @@ FOLIO: Mapping[FeedKind, Table] = {
     "items": {
         "barcode": At("/barcode"),
         "number": At("/hrid", writable=False),
-        "holdings": At("/holdingsRecordId", reference="holdings"),
+        "holdings": At("/holdingsRecordId", reference="holdings", required=True),
         "location": At("/permanentLocationId", reference="locations"),
-        "material_type": At("/materialTypeId", reference="material-types"),
-        "loan_type": At("/permanentLoanTypeId", reference="loan-types"),
+        "material_type": At("/materialTypeId", reference="material-types", required=True),
+        "loan_type": At("/permanentLoanTypeId", reference="loan-types", required=True),
         "status": At("/status/name"),
         "call_number": At("/itemLevelCallNumber"),
         "volume": At("/volume"),
@@ -154,13 +183,20 @@ FOLIO: Mapping[FeedKind, Table] = {
     "holdings": {
         "number": At("/hrid", writable=False),
         "source_number": At("/formerIds/0"),
-        "bib": At("/instanceId", reference="instances"),
-        "location": At("/permanentLocationId", reference="locations"),
+        "bib": At("/instanceId", reference="instances", required=True),
+        "location": At("/permanentLocationId", reference="locations", required=True),
         "call_number": At("/callNumber"),
         "copy_number": At("/copyNumber"),
         "statement": At("/holdingsStatements", "statement"),
         "suppressed": At("/discoverySuppress", "flag"),
     },
+}
+
+# What a new record has where the feed says nothing of it: kind → JSON pointer → value.
+FOLIO_NEW: Mapping[FeedKind, Mapping[str, Any]] = {
+    "patrons": {"/active": True, "/type": "patron"},
+    "items": {"/status": {"name": "Available"}},
+    "holdings": {"/sourceId": "f32d531e-df79-46b3-8932-cdd35f7a2264"},  # the source named FOLIO, of its reference data
 }
 
 # Koha: patron.yaml and item.yaml of its REST API; it has no holdings records.
@@ -169,7 +205,7 @@ KOHA: Mapping[FeedKind, Table] = {
         "external_id": At("/statistics_1"),
         "barcode": At("/cardnumber"),
         "username": At("/userid"),
-        "last_name": At("/surname"),
+        "last_name": At("/surname", required=True),
         "first_name": At("/firstname"),
         "middle_name": At("/middle_name"),
         "email": At("/email"),
@@ -180,15 +216,15 @@ KOHA: Mapping[FeedKind, Table] = {
         "postal_code": At("/postal_code"),
         "date_of_birth": At("/date_of_birth", "date"),
         "note": At("/staff_notes"),
-        "group": At("/category_id"),
-        "library": At("/library_id"),
+        "group": At("/category_id", required=True),
+        "library": At("/library_id", required=True),
         "enrolled": At("/date_enrolled", "date"),
         "expires": At("/expiry_date", "date"),
     },
     "items": {
         "barcode": At("/external_id"),
         "number": At("/item_id", "number", writable=False),
-        "bib": At("/biblio_id", "number"),
+        "bib": At("/biblio_id", "number", required=True),
         "location": At("/location"),
         "material_type": At("/item_type_id"),
         "call_number": At("/callnumber"),

@@ -19,8 +19,15 @@ from resources.ils.elements import (
 )
 
 
-def lists(name: str) -> dict[str, str]:
-    return {"staff": f"{name}-1", "guest": f"{name}-2"}
+class Lists:
+    def ids(self, name: str) -> dict[str, str]:
+        return {"staff": f"{name}-1", "STAFF": f"{name}-1", "guest": f"{name}-2"}
+
+    def names(self, name: str) -> dict[str, str]:
+        return {f"{name}-1": "staff", f"{name}-2": "guest"}
+
+
+lists = Lists()
 
 
 def put(body: dict[str, Any], pointer: str, value: Any) -> None:
@@ -51,7 +58,7 @@ def test_what_is_written_is_what_is_read(tables: Any, kind: FeedKind) -> None:
 def test_what_a_system_does_not_have_is_said_with_what_it_has() -> None:
     with pytest.raises(NotInThisSystem, match=r"loan_type: Koha has no place for it in items \(it has: barcode"):
         check_elements("items", ["barcode", "loan_type"], KOHA["items"], "Koha")
-    with pytest.raises(UnknownReference, match="it has: guest, staff"):
+    with pytest.raises(UnknownReference, match="it has: STAFF, guest, staff"):
         written("group", "emeritus", FOLIO["patrons"], lists)
 
 
