@@ -479,6 +479,9 @@ class Feed(_Table):
     missing_share: float = Field(
         default=0.05, ge=0, le=1, description="share of the patrons that one full feed may expire; above it waits"
     )
+    groups: tuple[str, ...] = Field(
+        default=(), description="patron groups that a full feed answers for; nobody else is expired; empty: all"
+    )
     still_seconds: float = Field(default=3, ge=0, description="a file is complete once it has not changed for so long")
     schedule: Cron = Field(default="0 5 * * *", description="cron of the nightly load")
 
@@ -514,8 +517,8 @@ class Feed(_Table):
     def _only_a_full_feed_misses(self) -> Feed:
         if self.full and self.kind != "patrons":
             raise ValueError("full: only a feed of patrons can be")
-        if self.missing == "expire" and not self.full:
-            raise ValueError("missing: expire is for feeds with full = true")
+        if (self.missing == "expire" or self.groups) and not self.full:
+            raise ValueError("missing, groups: they are for feeds with full = true")
         return self
 
 

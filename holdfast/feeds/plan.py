@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -134,9 +135,17 @@ def _with_keys(wanted: pl.DataFrame, chosen_ids: bool) -> pl.DataFrame:
 
 
 def expiries(
-    rows: pl.DataFrame, live: pl.DataFrame, key: str, day: str, *, first_record: int, feed: str
+    rows: pl.DataFrame,
+    live: pl.DataFrame,
+    key: str,
+    day: str,
+    *,
+    first_record: int,
+    feed: str,
+    groups: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """Of a full feed: the live patrons that no row names and whose account goes on, to end on `day`.
+    """Of a full feed: the live patrons (of these groups, if there are any) that no row names and whose account goes on, to
+    end on `day`.
 
     Returns columns record (numbered on from `first_record`), correlation_id, target, version, key, before (null: no end),
     in the order of the ids. They came in by their absence: each counts as a record of the window.
@@ -146,10 +155,12 @@ def expiries(
         live.filter(pl.col(key).is_not_null())
         .join(known, on=key, how="anti")
         .filter(pl.col("expires").is_null() | (pl.col("expires") > day))
+        .filter(pl.col("group").is_in(list(groups)) if groups else pl.lit(True))
         .sort("target")
     )
     records = range(first_record, first_record + gone.height)
-    ids = [correlation_id(feed, day, number, target) for number, target in zip(records, gone["target"], strict=True)]
+    # Not of its number, which another one may get once some are written.
+    ids = [correlation_id(feed, day, 0, target) for target in gone["target"]]
     return gone.select(
         pl.Series("record", records, dtype=pl.UInt32),
         pl.Series("correlation_id", ids, dtype=pl.String),

@@ -39,6 +39,8 @@ class At(NamedTuple):
 
 
 Table = Mapping[str, At]
+NUMBERED = ("instances", "holdings")
+"""References to records by their number: no list that is read whole."""
 
 
 class NotInThisSystem(ValueError):
@@ -49,8 +51,8 @@ class UnknownReference(ValueError):
     """A value is no code or name of the library system's own list."""
 
     def __init__(self, element: str, value: str, allowed: list[str]) -> None:
-        shown = ", ".join(sorted(allowed)[:40])
-        super().__init__(f"{element}: the library system has no {value!r} (it has: {shown})")
+        shown = f" (it has: {', '.join(sorted(allowed)[:40])})" if allowed else ""
+        super().__init__(f"{element}: the library system has no {value!r}{shown}")
         self.element = element
 
 
@@ -134,7 +136,7 @@ def written(element: str, value: str, table: Table, references: References) -> t
     if at.reference:
         known = references.ids(at.reference)
         if value not in known:
-            raise UnknownReference(element, value, list(known))
+            raise UnknownReference(element, value, [] if at.reference in NUMBERED else list(known))
         return at.pointer, known[value]
     if at.form == "moment":
         return at.pointer, f"{value}T00:00:00.000+00:00"

@@ -12,7 +12,7 @@ from holdfast.feeds.plan import live_schema
 from holdfast.privacy.masking import token
 from holdfast.settings import Settings, SettingsError
 from resources.ils.client import Capabilities, Entity, EntityUnit, Kind, Written
-from resources.ils.elements import FOLIO, NotInThisSystem, Table, check_elements, elements_of
+from resources.ils.elements import FOLIO, NUMBERED, NotInThisSystem, Table, check_elements, elements_of
 
 KINDS: Mapping[FeedKind, Kind] = {"patrons": "patron", "items": "item", "holdings": "holdings"}
 TABLES: Mapping[str, Mapping[FeedKind, Table]] = {"folio": FOLIO}
@@ -71,12 +71,10 @@ def check_feeds(settings: Settings) -> None:
 class ReferenceData:
     """A `References` that asks the library system for each list once. Numbered records are learnt before they are asked for."""
 
-    _NUMBERED = ("instances", "holdings")
-
     def __init__(self, ils: FeedIls) -> None:
         self._ils = ils
-        self._ids: dict[str, dict[str, str]] = {name: {} for name in self._NUMBERED}
-        self._names: dict[str, dict[str, str]] = {name: {} for name in self._NUMBERED}
+        self._ids: dict[str, dict[str, str]] = {name: {} for name in NUMBERED}
+        self._names: dict[str, dict[str, str]] = {name: {} for name in NUMBERED}
 
     def _load(self, name: str) -> None:
         if name in self._ids:
@@ -98,7 +96,7 @@ class ReferenceData:
     def learn(self, table: Table, rows: pl.DataFrame, bodies: Iterable[Mapping[str, Any]] = ()) -> None:
         """Ask for the numbers that rows have, and for the ids that live records have, of what is not known yet."""
         for element, at in table.items():
-            if at.reference not in self._NUMBERED:
+            if at.reference not in NUMBERED:
                 continue
             known, names = self._ids[at.reference], self._names[at.reference]
             wanted = rows[element].drop_nulls().unique(maintain_order=True).to_list() if element in rows.columns else []
