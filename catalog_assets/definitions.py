@@ -39,7 +39,7 @@ from resources.authorities.resource import authority_folder_resource
 from resources.drop_sites.resource import drop_sites_resource
 from resources.ils.resource import ils_resource
 from resources.lake.resource import lake_resource
-from resources.ledger.resource import ledger_resource
+from resources.ledger.resource import ledger_resource, locks_resource
 from resources.museum_exports.resource import museum_exports_resource
 from resources.postgres.resource import postgres_resource
 from resources.redis.resource import filter_resource, redis_resource
@@ -71,6 +71,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         "vault": vault_resource(SETTINGS),
         "postgres": postgres_resource,
         "ledger": ledger_resource,
+        "locks": locks_resource(SETTINGS),
         "redis": redis_resource(SETTINGS),
         "idempotency_filter": filter_resource,
         "ils": ils_resource(SETTINGS),

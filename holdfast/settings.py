@@ -171,7 +171,22 @@ class Ils(_Table):
     """The library system; its address and login come from HOLDFAST_ILS_*."""
 
     adapter: Literal["folio"] = Field(default="folio", description="which API it speaks")
+    name: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$|^$",
+        description="under which its ledger and snapshot are kept; empty: the adapter and the tenant. A sandbox of the same "
+        "tenant needs one of its own",
+    )
+    moved_from: str = Field(
+        default="", description="address that the system of this name had before it moved; only while it moves"
+    )
     chunk_records: int = Field(default=100, ge=1, le=100, description="records in one request")
+    progress_records: int = Field(
+        default=500, ge=1, le=1000, description="records that are locked at once, and counted in one line of the log"
+    )
+    lease_seconds: float = Field(
+        default=30, ge=1, le=600, description="after which the locks of a worker that died are free for others"
+    )
     timeout_seconds: float = Field(default=60, gt=0, description="for one request")
     retries: int = Field(
         default=5, ge=0, le=20, description="of a request that surely was not done, before the system counts as down"

@@ -17,6 +17,7 @@ from resources.postgres.client import Postgres
 from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
+from resources.redis.locks import Locks
 
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
 
@@ -27,7 +28,7 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
     group_name="writing",
     owners=["team:metadata"],
     kinds={"folio", "postgres"},
-    code_version="1",
+    code_version="2",
     check_specs=[conservation_spec("ils_commits"), written_spec("ils_commits")],
     description=(
         "What was written: a row of every record that came in with its one outcome. The ledger in PostgreSQL has a row a "
@@ -40,13 +41,14 @@ def ils_commits(
     postgres: dg.ResourceParam[Postgres],
     ils: dg.ResourceParam[FolioClient],
     ledger: dg.ResourceParam[Ledger],
+    locks: dg.ResourceParam[Locks],
     idempotency_filter: dg.ResourceParam[IdempotencyFilter],
 ) -> dg.MaterializeResult:
     (source, _), partition = load_of(context), context.partition_key
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     load, settings = Load(ils.name, source, partition, context.run.run_id), SETTINGS.sources[source]
-    budget, chunk = SETTINGS.budget_of(source), SETTINGS.ils.chunk_records
-    applied = apply_window(lake, partition, ils, ledger, load, settings, budget, RULES, salt, chunk)
+    budget, pace = SETTINGS.budget_of(source), SETTINGS.ils
+    applied = apply_window(lake, partition, ils, ledger, locks, load, settings, budget, RULES, salt, pace)
     remember(ledger, idempotency_filter, ils.name, source, partition)
     plan = lake.read("change_plan", partition)
     rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)
@@ -56,7 +58,9 @@ def ils_commits(
     quarantine.replace("ils_commits", partition, refusals(applied, plan), run_id=context.run.run_id)
     quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run.run_id)
     return dg.MaterializeResult(
-        metadata=table_metadata(rows.height, OUTCOMES, written_now=applied.now, peak_mib=peak_mib(), **counted.outcomes)
+        metadata=table_metadata(
+            rows.height, OUTCOMES, written_now=applied.now, **applied.pace, peak_mib=peak_mib(), **counted.outcomes
+        )
         | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )

@@ -200,6 +200,11 @@ class Ils(Protocol):
     def fetch(self, targets: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, LiveRecord]:
         """The live records with these ids; those that do not exist are left out."""
 
+    def find_created(self, units: Sequence[Unit]) -> dict[str, LiveRecord]:
+        """Of new records that may have been made by an attempt whose answer was lost, those that the system has, by
+        idempotency key: by what is in them where the client does not choose ids (`Capabilities.chosen_ids`). `write` gets
+        them as the live record of the unit's target, and answers with their id."""
+
     def write(self, units: Sequence[Unit], live: dict[str, LiveRecord]) -> list[Written]:
         """Do what is still to be done of each unit, given the live records as just read.
 

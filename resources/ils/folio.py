@@ -60,10 +60,11 @@ class FolioClient:
         timeout_seconds: float = 60,
         retries: int = 5,
         organization: str = "",
+        name: str = "",
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.name = f"folio:{tenant}"
+        self.name = name or f"folio:{tenant}"
         self._login = {"username": user, "password": password}
         self._chunk = chunk_records
         self._organization = organization
@@ -170,6 +171,10 @@ class FolioClient:
                 updated=max(updated),
             )
         return live
+
+    def find_created(self, units: Sequence[Unit]) -> dict[str, LiveRecord]:
+        live = self.fetch([each.target for each in units], [each.correlation_id for each in units])
+        return {each.idempotency_key: live[each.target] for each in units if each.target in live}
 
     def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]:
         """mod-audit, `/audit-data/marc/bib/{id}`: one request a record."""
