@@ -42,6 +42,11 @@ CREATE TABLE IF NOT EXISTS source_record (
 CREATE INDEX IF NOT EXISTS source_record_instance ON source_record (instance_id);
 CREATE INDEX IF NOT EXISTS source_record_hrid ON source_record (hrid);
 CREATE INDEX IF NOT EXISTS source_record_updated ON source_record (updated, id);
+CREATE TABLE IF NOT EXISTS document (
+    kind TEXT NOT NULL, id TEXT NOT NULL, created TEXT NOT NULL, updated TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (kind, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS document_user_barcode ON document (kind, json_extract(body, '$.barcode'));
+CREATE INDEX IF NOT EXISTS document_loan_item ON document (kind, json_extract(body, '$.itemId'));
 CREATE TABLE IF NOT EXISTS audit (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL,
     action TEXT NOT NULL, version INTEGER NOT NULL, user TEXT NOT NULL, correlation_ids TEXT NOT NULL,
@@ -60,6 +65,7 @@ CONTENT = (
     "item",
     "snapshot",
     "source_record",
+    "document",
     "audit",
     "request",
 )

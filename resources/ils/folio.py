@@ -21,6 +21,7 @@ from holdfast.catalogue.fields import from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
 from resources.ils.client import AuditEntry, Capabilities, Fields, Kind, LiveRecord, Unit, Written, source_record_id
 from resources.ils.errors import RefusedError
+from resources.ils.folio_audit import INVENTORY_PATHS, read_audit
 from resources.ils.instance import derive_instance
 from resources.ils.session import Call, Session
 
@@ -46,7 +47,7 @@ class FolioClient:
         batches={"bib": 100},
         write_requests={"bib": 2},
         read_requests={"bib": 1},
-        audit=frozenset({"bib"}),
+        audit=frozenset({"bib", "holdings", "item"}),
     )
 
     def __init__(
@@ -177,8 +178,35 @@ class FolioClient:
         return {each.idempotency_key: live[each.target] for each in units if each.target in live}
 
     def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]:
-        """mod-audit, `/audit-data/marc/bib/{id}`: one request a record."""
-        raise NotImplementedError
+        """mod-audit: one request a record and ten events. Of a bibliographic record the events of its MARC; of one without
+        MARC those of its instance."""
+        paths = {each: f"/audit-data/inventory/{INVENTORY_PATHS.get(kind, 'instance')}/{each}" for each in targets}
+        if kind == "bib":
+            matched = self._matched_ids(targets)
+            paths |= {target: f"/audit-data/marc/bib/{each}" for target, each in matched.items()}
+        elif kind not in INVENTORY_PATHS:
+            raise ValueError(f"FOLIO keeps no audit of a {kind} that Holdfast reads: bib, holdings or item")
+        yield from read_audit(self._session.many, kind, paths, since)
+
+    def _matched_ids(self, targets: Sequence[str]) -> dict[str, str]:
+        """Instance id → the id that all versions of its MARC record have in common, deleted ones too. It is 999 ff $s."""
+        matched: dict[str, str] = {}
+        for at in range(0, len(targets), self._chunk):
+            params, ids = {"idType": "INSTANCE", "deleted": "true"}, list(targets[at : at + self._chunk])
+            answer = self._request("POST", _SOURCE_RECORDS, body=ids, params=params)
+            for each in orjson.loads(answer.content)["sourceRecords"]:
+                matched[each["externalIdsHolder"]["instanceId"]] = self._matched_id(each)
+        return matched
+
+    def _matched_id(self, source_record: dict[str, Any]) -> str:
+        parsed = source_record.get("parsedRecord") or {}
+        for tag, text in from_marc_json(parsed["content"]) if parsed.get("content") else []:
+            if tag == "999" and text.startswith("ff"):
+                for piece in text.split("\x1f")[1:]:
+                    if piece.startswith("s"):
+                        return piece[1:]
+        found = self._request("GET", f"{_RECORDS}/{source_record['recordId']}").json()
+        return str(found["matchedId"])
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
