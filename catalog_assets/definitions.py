@@ -14,9 +14,15 @@ from catalog_assets.jobs import (
     CATALOGUE_LOAD,
     CHANGED_RULES,
     COMPLETENESS,
+    FEED_LOAD,
     MUSEUM_LOAD,
+    PARTNER_EXPORT,
     QUALITY_REPORTING,
 )
+from catalog_assets.exports.partner_exports import partner_exports
+from catalog_assets.feeds.feed_commits import feed_commits
+from catalog_assets.feeds.feed_drops import feed_drops
+from catalog_assets.feeds.feed_plan import feed_plan
 from catalog_assets.matching.authority_links import authority_links
 from catalog_assets.matching.authority_records import authority_records
 from catalog_assets.matching.authority_what_if import authority_what_if
@@ -52,11 +58,14 @@ from sensors.completeness_schedules import build_completeness_schedules
 from sensors.completeness_sensor import build_completeness_sensor
 from sensors.drop_rhythm_sensor import build_drop_rhythm_sensor
 from sensors.drop_site_sensors import build_drop_site_sensors
+from sensors.feed_drop_sensor import build_feed_drop_sensor
+from sensors.feed_schedules import build_feed_schedules
 from sensors.harvest_gap_sensor import build_harvest_gap_sensor
 from sensors.marc_drop_sensor import build_marc_drop_sensor
 from sensors.museum_export_sensor import build_museum_export_sensor
 from sensors.museum_schedules import build_museum_schedules
 from sensors.nightly_schedules import build_nightly_schedules
+from sensors.partner_export_schedules import build_partner_export_schedules
 from sensors.quality_sensor import build_quality_sensor
 from sensors.run_failure_sensor import build_run_failure_sensor
 from sensors.stale_partitions_sensor import build_stale_partitions_sensor
@@ -88,6 +97,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *(catalog_snapshot, matched_records, change_plan, ils_commits),
             *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
+            *(feed_drops, feed_plan, feed_commits, partner_exports),
         ],
         asset_checks=[drops_come_as_expected],
         jobs=[
@@ -99,6 +109,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             AUTHORITY_WHAT_IF,
             QUALITY_REPORTING,
             MUSEUM_LOAD,
+            FEED_LOAD,
+            PARTNER_EXPORT,
         ],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
@@ -108,6 +120,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_completeness_sensor(SETTINGS),
             build_stale_partitions_sensor(SETTINGS, {name: rules.version for name, rules in RULES.items()}),
             build_museum_export_sensor(SETTINGS),
+            build_feed_drop_sensor(SETTINGS),
             build_quality_sensor(),
             build_run_failure_sensor(),
             *build_authority_sensors(SETTINGS),
@@ -116,6 +129,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *build_nightly_schedules(SETTINGS),
             *build_completeness_schedules(SETTINGS),
             *build_museum_schedules(SETTINGS),
+            *build_feed_schedules(SETTINGS),
+            *build_partner_export_schedules(SETTINGS),
         ],
         resources=resources,
         executor=dg.in_process_executor,  # Polars has all cores already

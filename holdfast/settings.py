@@ -573,6 +573,12 @@ class Export(_Table):
         return self
 
     @model_validator(mode="after")
+    def _csv_of_records_names_its_columns(self) -> Export:
+        if self.format == "csv" and self.contents == "bibliographic" and not self.columns:
+            raise ValueError('columns: a csv of bibliographic records needs them, as ["id", "number", "245$a", "deleted"]')
+        return self
+
+    @model_validator(mode="after")
     def _columns_are_known(self) -> Export:
         allowed = EXPORTED[self.contents]
         kind: Mapping[str, Element] = {"holdings": HOLDINGS, "items": ITEMS}.get(self.contents, {})
@@ -587,6 +593,12 @@ class Export(_Table):
         if len(set(self.columns)) < len(self.columns):
             raise ValueError(f"columns: {', '.join(self.columns)}: one is named twice")
         return self
+
+    @property
+    def columns_or_all(self) -> tuple[str, ...]:
+        """Of a csv; all that are not masked where none is named."""
+        masked = {name for kind in (HOLDINGS, ITEMS) for name, element in kind.items() if element.masked}
+        return self.columns or tuple(name for name in EXPORTED[self.contents] if name not in masked)
 
     @property
     def suffix(self) -> str:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
-from holdfast.feeds.elements import masked_elements
 from holdfast.feeds.rows import mask_rows
 from holdfast.outcomes import Rejection
 from holdfast.settings import Feed
+from holdfast.settings import Ils as Pace
 from resources.ils.client import EntityUnit, IlsDownError
 from resources.ils.elements import NoNumberError, UnknownReference, written
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData
 from resources.lake.client import Lake
 from resources.ledger.applying import WRITTEN, Applied
-from resources.ledger.client import Ledger, Load, WriterBusyError
+from resources.ledger.client import Ledger, Load
 from resources.ledger.committing_entities import EntityCommitter
 from resources.ledger.planning_feeds import ASSET as PLAN_ASSET
+from resources.redis.locks import BusyError, Locks, LocksAwayError, LockLostError, of_window
 from resources.vault.client import Vault
 from resources.vault.feeds import unmasked
 
@@ -45,10 +47,27 @@ class Planned:
         return found
 
 
+class Made(NamedTuple):
+    """Units, their keys as they came (by idempotency key), and (record, why) of what can't be made one: for memory only."""
+
+    units: list[EntityUnit]
+    keys: dict[str, str]
+    refused: list[tuple[int, str]]
+
+
 def apply_feed(
-    lake: Lake, vault: Vault, partition: str, feed: Feed, ils: FeedIls, ledger: Ledger, load: Load, salt: bytes, chunk: int
+    lake: Lake,
+    vault: Vault,
+    partition: str,
+    feed: Feed,
+    ils: FeedIls,
+    ledger: Ledger,
+    locks: Locks,
+    load: Load,
+    salt: bytes,
+    pace: Pace,
 ) -> Applied:
-    """Write what is planned, unless the plan waits or another run writes.
+    """Write what is planned, unless the plan waits or another run is at this window.
 
     Raises:
         OriginalDiffersError: a sealed original does not hold what the plan was made of; nothing of it is written.
@@ -57,31 +76,73 @@ def apply_feed(
     applied = Applied(waiting=lake.read(PLAN_ASSET, partition, "state")["waiting"].item())
     if applied.waiting or not plan.rows.height:
         return applied
-    rows: list[tuple[int, str, str]] = []
-    contents = dict(plan.rows.select("idempotency_key", "content_sha256").iter_rows())
-    records = dict(plan.rows.select("idempotency_key", "record").iter_rows())
+    rows: list[tuple[int, str, str, str]] = []
+    references = ReferenceData(ils)
+    committer = EntityCommitter(
+        ils,
+        ledger,
+        load,
+        feed.kind,
+        feed.by,
+        salt,
+        locks,
+        references,
+        chunk_records=pace.chunk_records,
+        progress_records=pace.progress_records,
+        total=plan.rows.height,
+    )
+    applied.progress = committer.progress
     try:
-        with ledger.writing(ils.name):
-            committer = EntityCommitter(ils, ledger, load, feed.kind, salt, chunk_records=chunk)
-            for units, refused in units_of(plan, lake, vault, partition, feed, ils, salt):
-                rows += [(record, "failed", answer) for record, answer in refused]
-                for each in committer.commit(units, contents):
-                    rows.append((records[each.idempotency_key], each.state, each.answer))
-                    applied.now += each.answer != "settled before" and each.state == "acknowledged"
-    except (IlsDownError, WriterBusyError) as error:
+        # A holder that lives renews its lease within a third of it; one that died is waited for.
+        with locks.wait_for([of_window(load.source, partition)], 2 * pace.lease_seconds + 5, only_the_dead=True):
+            for row in _write(plan, lake, vault, partition, feed, ils, references, committer, salt):
+                rows.append(row)
+                applied.now += row[1] == "acknowledged" and row[2] != "settled before"
+    except BusyError as error:
+        log.warning("%s", error)
+        applied.waiting = f"{error}; what it is about stays planned: materialize feed_commits again when that run is done"
+    except (IlsDownError, LocksAwayError, LockLostError) as error:
         log.error("%s", error)
         applied.waiting, applied.failed = str(error), True
     applied.written = pl.DataFrame(rows, schema=WRITTEN, orient="row")
     return applied
 
 
+def _write(
+    plan: Planned,
+    lake: Lake,
+    vault: Vault,
+    partition: str,
+    feed: Feed,
+    ils: FeedIls,
+    references: ReferenceData,
+    committer: EntityCommitter,
+    salt: bytes,
+) -> Iterator[tuple[int, str, str, str]]:
+    """Rows of WRITTEN."""
+    contents = dict(plan.rows.select("idempotency_key", "content_sha256").iter_rows())
+    records = dict(plan.rows.select("idempotency_key", "record").iter_rows())
+    tokens = dict(plan.rows.select("idempotency_key", "key").iter_rows())
+    for made in units_of(plan, lake, vault, partition, feed, ils, references, salt):
+        for record, answer in made.refused:
+            yield record, "failed", answer, "feed.value"
+        for each in committer.commit_entities(made.units, contents, made.keys, tokens):
+            code = "ils.collision" if each.idempotency_key in committer.collided else f"ils.{each.state}"
+            refused = each.state in ("conflicted", "failed")
+            yield records[each.idempotency_key], each.state, each.answer, code if refused else ""
+
 def units_of(
-    plan: Planned, lake: Lake, vault: Vault, partition: str, feed: Feed, ils: FeedIls, salt: bytes
-) -> Iterator[tuple[list[EntityUnit], list[tuple[int, str]]]]:
-    """Units of the plan with their real values, part by part, and (record, why) of those that can't be made one."""
-    changes, references = plan.before_and_after(), ReferenceData(ils)
-    table = ils.elements[feed.kind]
-    references.learn(table, pl.DataFrame())
+    plan: Planned,
+    lake: Lake,
+    vault: Vault,
+    partition: str,
+    feed: Feed,
+    ils: FeedIls,
+    references: ReferenceData,
+    salt: bytes,
+) -> Iterator[Made]:
+    """Units of the plan with their real values, part by part."""
+    changes, table = plan.before_and_after(), ils.elements[feed.kind]
     for raw in unmasked(lake, vault, partition, feed):
         masked = mask_rows(raw, feed.kind, feed.by, salt).select("record", pl.col("content_sha256").alias("sealed"))
         part = plan.rows.join(masked, on="record", how="inner", maintain_order="left")
@@ -104,24 +165,25 @@ def _units(
     feed: Feed,
     ils: FeedIls,
     references: ReferenceData,
-) -> tuple[list[EntityUnit], list[tuple[int, str]]]:
-    units: list[EntityUnit] = []
-    refused: list[tuple[int, str]] = []
+) -> Made:
+    made = Made([], {}, [])
     names = ("idempotency_key", "correlation_id", "record", "target", "version")
     for row in part.iter_rows(named=True):
         said = values[row["record"]]
         try:
             found = _pointers(changes[row["record"]], said, feed, ils, references)
         except (UnknownReference, NoNumberError) as error:
-            refused.append((row["record"], str(error)))
+            made.refused.append((row["record"], str(error)))
             continue
         action = "create" if row["action"] == "create" else "update"
         if action == "create":
             at = set(found)
             new = ils.new_records[feed.kind].items()
             found |= {pointer: (None, value) for pointer, value in new if not _within(pointer, at)}
-        units.append(EntityUnit(kind=KINDS[feed.kind], action=action, changes=found, **{name: row[name] for name in names}))
-    return units, refused
+        made.keys[row["idempotency_key"]] = said.get(feed.by, "")
+        ids = {name: row[name] for name in names}
+        made.units.append(EntityUnit(kind=KINDS[feed.kind], action=action, changes=found, **ids))
+    return made
 
 
 def _within(pointer: str, pointers: set[str]) -> bool:
@@ -135,15 +197,11 @@ def _pointers(
     ils: FeedIls,
     references: ReferenceData,
 ) -> dict[str, tuple[object, object]]:
-    """JSON pointer → (before, after), befores masked."""
-    table, masked, found = ils.elements[feed.kind], masked_elements(feed.kind), dict[str, tuple[object, object]]()
+    """JSON pointer → (before as the element, masked; after as the system's own value)."""
+    table, found = ils.elements[feed.kind], dict[str, tuple[object, object]]()
     for element, before, _ in changes:
         pointer, after = written(element, said[element], table, references)
-        if before is not None and element not in masked:
-            _, before_there = written(element, before, table, references)
-        else:
-            before_there = before
-        found[pointer] = (before_there, after)
+        found[pointer] = (before, after)
     return found
 
 
@@ -154,7 +212,7 @@ def feed_refusals(applied: Applied, plan: pl.DataFrame) -> list[Rejection]:
     )
     return [
         Rejection(
-            code=f"ils.{row['state']}",
+            code=row["code"],
             place=f"record {row['record']} → {row['target'] or 'a new record'}: {row['answer']}",
             rule="a change is written onto the record that it was planned on, and the library system takes it",
             hint="materialize this partition again: the record is then planned anew on what is there now"
