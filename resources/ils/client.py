@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -141,7 +142,7 @@ class EntityUnit:
 
 @dataclass(frozen=True)
 class CirculationEvent:
-    """A loan as it stood after a change. `patron` is the system's id, unmasked: for memory only."""
+    """A loan as it stood after a change. Moments are ISO 8601 with a time zone. `patron` is the system's id, unmasked: for memory only."""
 
     loan: str
     item: str
@@ -152,6 +153,9 @@ class CirculationEvent:
     due: str
     library: str
     updated: str  # when the system wrote it down
+    id: str = ""  # of the event, by the system; '' where events have none
+    began: str = ""  # when the loan began: a later loan stands over an earlier one, whenever it was written down
+    ended: bool = False  # the loan is over
 
 
 @dataclass(frozen=True)
@@ -183,6 +187,9 @@ class EntityIls(Protocol):
 
     def circulation(self, since: str, until: str) -> Iterator[list[CirculationEvent]]:
         """What was lent, renewed and returned in [since, until) by the clock of `updated`, in pages, in no certain order."""
+
+    def clock(self) -> dt.datetime:
+        """The system's clock as of now, to the second, in UTC: windows end by it and not by ours."""
 
 
 class Ils(Protocol):

@@ -9,45 +9,67 @@ Facts used: docs/how-to/ils-folio.md.
 
 from __future__ import annotations
 
+import datetime as dt
+import email.utils
+import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 import orjson
 
+from holdfast.catalogue.entity_patch import Token
 from holdfast.catalogue.fields import from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
-from resources.ils.client import AuditEntry, Capabilities, Fields, Kind, LiveRecord, Unit, Written, source_record_id
-from resources.ils.errors import RefusedError
+from resources.ils.client import (
+    AuditEntry,
+    Capabilities,
+    CirculationEvent,
+    Entity,
+    EntityUnit,
+    Fields,
+    Kind,
+    LiveRecord,
+    Unit,
+    Written,
+    source_record_id,
+)
+from resources.ils.errors import IlsDownError, RefusedError
 from resources.ils.folio_audit import INVENTORY_PATHS, read_audit
+from resources.ils.folio_feeds import FolioFeeds
+from resources.ils.folio_inventory import Inventory, quoted
 from resources.ils.instance import derive_instance
 from resources.ils.session import Call, Session
+
+log = logging.getLogger("holdfast.ils")
 
 _INSTANCES = "/instance-storage/instances"
 _INSTANCES_BATCH = "/instance-storage/batch/synchronous"
 _RECORDS = "/source-storage/records"
 _RECORDS_BATCH = "/source-storage/batch/records"
+_SNAPSHOTS = "/source-storage/snapshots"
 _SOURCE_RECORDS = "/source-storage/source-records"
 _PAGE = 500
 # What the server sets by itself and takes no part in a comparison.
 _SERVERS_OWN = {"_version", "metadata", "hrid", "id", "matchKey", "statusUpdatedDate", "complete_updated_date"}
 
 
-class FolioClient:
+class FolioClient(FolioFeeds):
     """An `Ils`. One per run; not shared between threads."""
 
     capabilities = Capabilities(
-        reads=frozenset({"bib"}),
-        writes=frozenset({"bib"}),
-        # Of the instance; its MARC has no version, and is read, compared and written.
-        versioned=frozenset({"bib"}),
-        chosen_ids=frozenset({"bib"}),
-        batches={"bib": 100},
+        reads=frozenset({"bib", "holdings", "item", "patron"}),
+        writes=frozenset({"bib", "holdings", "item", "patron"}),
+        # Of a bibliographic record the instance; its MARC has none, as users have none: read, compared and written.
+        versioned=frozenset({"bib", "holdings", "item"}),
+        chosen_ids=frozenset({"bib", "holdings", "item", "patron"}),
+        batches={"bib": 100, "holdings": 100, "item": 100},
         write_requests={"bib": 2},
-        read_requests={"bib": 1},
+        read_requests={"bib": 1, "patron": 1},  # a user is read back
         audit=frozenset({"bib", "holdings", "item"}),
+        circulation=True,
     )
 
     def __init__(
@@ -62,6 +84,7 @@ class FolioClient:
         retries: int = 5,
         organization: str = "",
         name: str = "",
+        token: Token | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -70,6 +93,8 @@ class FolioClient:
         self._chunk = chunk_records
         self._organization = organization
         self._snapshot: str | None = None
+        self._user = user
+        self._own_user: str | None = None
         self._session = Session(
             url,
             self._log_in,
@@ -80,9 +105,47 @@ class FolioClient:
             transport=transport,
             sleep=sleep,
         )
+        self._inventory = Inventory(self._session.send, self._session.many, chunk_records, token)
 
     def close(self) -> None:
-        self._session.close()
+        try:
+            self._commit_snapshot()
+        finally:
+            self._session.close()
+
+    def clock(self) -> dt.datetime:
+        """By the Date of an answer (RFC 9110 §6.6.1); our own clock where the gateway in front leaves it out."""
+        answer = self._request("GET", "/service-points", params={"limit": 0})
+        try:
+            return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).astimezone(dt.UTC)
+        except ValueError:
+            return dt.datetime.now(dt.UTC)
+
+    def own_user(self) -> str:
+        """Id of the user that we are logged in as: the audit names it. '' where we may not read users."""
+        if self._own_user is None:
+            params = {"query": f"username == {quoted([self._user])}", "limit": 1, "totalRecords": "none"}
+            try:
+                found = orjson.loads(self._request("GET", "/users", params=params).content)["users"]
+            except RefusedError:
+                found = []
+            self._own_user = str(found[0]["id"]) if found else ""
+        return self._own_user
+
+    # ---- holdings, items, patrons, circulation ----------------------------------------------------------------------
+
+    def entities(self, kind: Kind, since: str | None = None, until: str | None = None) -> Iterator[list[Entity]]:
+        return self._inventory.entities(kind, since, until)
+
+    def fetch_entities(self, kind: Kind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, Entity]:
+        return self._inventory.fetch(kind, ids, correlation_ids)
+
+    def write_entities(self, units: Sequence[EntityUnit], live: Mapping[str, Entity]) -> list[Written]:
+        """Holdings and items a batch a request, users one by one, each read back. `live` is keyed by `target_of` a unit."""
+        return self._inventory.write(units, live)
+
+    def circulation(self, since: str, until: str) -> Iterator[list[CirculationEvent]]:
+        return self._inventory.circulation(since, until)
 
     def _request(
         self,
@@ -386,11 +449,22 @@ class FolioClient:
     def _open_snapshot(self) -> str:
         if self._snapshot is None:
             snapshot = str(uuid.uuid4())
-            self._request(
-                "POST", "/source-storage/snapshots", body={"jobExecutionId": snapshot, "status": "PARSING_IN_PROGRESS"}
-            )
+            self._request("POST", _SNAPSHOTS, body={"jobExecutionId": snapshot, "status": "PARSING_IN_PROGRESS"})
             self._snapshot = snapshot
         return self._snapshot
+
+    def _commit_snapshot(self) -> None:
+        """Say that the load is over: a snapshot that stays in progress looks like a load that hangs. What it holds is
+        written either way, so a system that does not answer any more is no reason to fail."""
+        if self._snapshot is None:
+            return
+        snapshot, self._snapshot = self._snapshot, None
+        body = {"jobExecutionId": snapshot, "status": "COMMITTED"}
+        call = Call("PUT", f"{_SNAPSHOTS}/{snapshot}", body=body, repeatable=True)
+        try:
+            self._session.send(call)
+        except (RefusedError, IlsDownError) as error:
+            log.warning("snapshot %s of source-record-storage stays in progress: %s", snapshot, error)
 
 
 def _by_date(since: str, page_at: Callable[[str, int], list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from holdfast.environment import read_environment
+from holdfast.privacy.entities import token_maker
 from holdfast.settings import Settings
 from resources.ils.folio import FolioClient
 from resources.ledger.address import remember_address
@@ -27,6 +28,7 @@ def ils_resource(settings: Settings) -> dg.ResourceDefinition:
             chunk_records=settings.ils.chunk_records,
             timeout_seconds=settings.ils.timeout_seconds,
             retries=settings.ils.retries,
+            token=token_maker(environment.need("HOLDFAST_MASKING_SALT").encode()),
             organization=settings.library.marc_organization_code,
             name=settings.ils.name,
         )
