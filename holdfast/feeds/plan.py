@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
@@ -142,10 +141,8 @@ def expiries(
     *,
     first_record: int,
     feed: str,
-    groups: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """Of a full feed: the live patrons (of these groups, if there are any) that no row names and whose account goes on, to
-    end on `day`.
+    """Of a full feed: the live patrons that no row names and whose account goes on, to end on `day`.
 
     Returns columns record (numbered on from `first_record`), correlation_id, target, version, key, before (null: no end),
     in the order of the ids. They came in by their absence: each counts as a record of the window.
@@ -155,7 +152,6 @@ def expiries(
         live.filter(pl.col(key).is_not_null())
         .join(known, on=key, how="anti")
         .filter(pl.col("expires").is_null() | (pl.col("expires") > day))
-        .filter(pl.col("group").is_in(list(groups)) if groups else pl.lit(True))
         .sort("target")
     )
     records = range(first_record, first_record + gone.height)

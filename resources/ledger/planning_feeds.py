@@ -128,9 +128,11 @@ def _live_of(
 
 
 def _everybody(feed: Feed, ils: FeedIls, references: ReferenceData, salt: bytes) -> pl.DataFrame:
+    """All patrons that the feed answers for, masked."""
     table = ils.elements[feed.kind]
     pages = (masked_live(feed.kind, page, table, references, salt) for page in ils.entities(KINDS[feed.kind]))
-    return pl.concat([pl.DataFrame(schema=live_schema(feed.kind)), *pages])
+    everybody = pl.concat([pl.DataFrame(schema=live_schema(feed.kind)), *pages])
+    return everybody.filter(pl.col("group").is_in(list(feed.groups))) if feed.groups else everybody
 
 
 def _usable(
@@ -208,7 +210,7 @@ def _with_expiries(
     unread = rejected.filter(pl.col("key").is_null()).height
     # Whom a rejected row names is not missing.
     named = pl.concat([rows.select("key"), rejected.select("key").drop_nulls()])
-    gone = expiries(named, live, feed.by, day, first_record=first_record, feed=name, groups=feed.groups)
+    gone = expiries(named, live, feed.by, day, first_record=first_record, feed=name)
     if not gone.height:
         return plan, ""
     waiting = ""

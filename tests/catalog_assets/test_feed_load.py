@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import polars as pl
 import psycopg
 import pytest
 import redis
@@ -88,7 +89,7 @@ def test_whom_a_full_feed_does_not_name_is_expired_once_and_only_in_its_groups(
     add_user(library, 20, STAFF)
     put(HEAD + "".join(student(number) for number in range(1, 6)))
     held = fine_feed()
-    assert "3 of 9 patrons are missing" in held.waits_for and "missing_share is 20%" in held.waits_for
+    assert "3 of 8 patrons are missing" in held.waits_for and "missing_share is 20%" in held.waits_for
     assert held.outcomes == {"planned": 3, "unchanged": 5}
     feed = SETTINGS.feeds["students"].model_copy(update={"missing_share": 0.5})
     monkeypatch.setitem(SETTINGS.feeds, "students", feed)
@@ -103,8 +104,7 @@ def test_whom_a_full_feed_does_not_name_is_expired_once_and_only_in_its_groups(
     # A later file of the day holds everybody again: one is back, and one whose row is broken is not missing.
     put(HEAD + "".join(student(n) for n in (2, 3, 4, 5, 6)) + student(1, until="?"), "again.csv", later=60)
     last = fine_feed()
-    assert last.outcomes == {"committed": 3, "duplicate": 5, "quarantined": 1, "unchanged": 4} or last.outcomes == {
-        "committed": 4, "duplicate": 5, "quarantined": 1, "unchanged": 4}  # fmt: skip
+    assert last.outcomes == {"committed": 4, "duplicate": 5, "quarantined": 1, "unchanged": 4}
     there = users(library)
     assert there["M000006"]["expirationDate"].startswith("2031-09-30")
     assert there["M000001"]["expirationDate"].startswith("2031-09-30")
@@ -130,7 +130,8 @@ def test_what_somebody_changed_after_the_plan_stays_and_a_new_plan_heals_it(libr
     stopped = fine_feed(only=("feed_commits",))
     assert stopped.outcomes == {"committed": 1, "quarantined": 1}
     assert users(library)["M000001"]["personal"]["lastName"] == "Bylibrarian"
-    assert users(library)["M000002"]["personal"] | {"lastName": "", "phone": ""} and users(library)["M000002"]["personal"]["phone"] == "1"
+    kept = users(library)["M000002"]["personal"]
+    assert (kept["lastName"], kept["phone"]) == ("Fromfeed", "1")
     ((code, place, _),) = waiting(postgres)
     assert code == "ils.conflicted" and "last_name: somebody changed it" in place and "Bylibrarian" not in place
     assert fine_feed().outcomes == {"committed": 2}
@@ -172,6 +173,13 @@ def _texts(url: str) -> Iterator[tuple[str, str]]:
             yield f"{schema}.{table}", "\n".join(row[0] for row in rows)
 
 
+def _content(path: Path) -> str:
+    """Of Parquet, which is packed, the rows."""
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path).write_json()
+    return path.read_bytes().decode("latin-1")
+
+
 def _redis(url: str) -> str:
     client = redis.Redis.from_url(url)
     found = []
@@ -202,15 +210,14 @@ def test_nothing_of_a_patron_is_kept_anywhere_but_in_the_library_system(
         add_user(library, number)
     rows = [
         student(777777, **person),
-        student(777778, NAMES[0] + "x", **{**person, "card": "CARD-778", "login": "xylo.quetz8", "family": ""} | {"given": "Xylophonia"}).replace(",,", ",,")
-        if False
-        else f"M777778,CARD-778,xylo.quetz8,{NAMES[0]}x,{NAMES[1]},{NAMES[5]}8,{NAMES[7]},undergrad,30.09.2031\n",
+        f"M777778,CARD-778,xylo.quetz8,{NAMES[0]}x,{NAMES[1]},{NAMES[5]}8,{NAMES[7]},undergrad,30.09.2031\n",
         f"M777771,CARD-771,xylo.quetz,{NAMES[0]},{NAMES[1]},,{NAMES[7]},undergrad,30.09.2031\n",  # a login that is taken
         f"M777772,CARD-772,xylo.quetz2,{NAMES[0]},{NAMES[1]},,{NAMES[7]},nobility,30.09.2031\n",
         f"M777773,CARD-773,xylo.quetz3,{NAMES[0]},{NAMES[1]},,{NAMES[0]},undergrad,30.09.2031\n",  # no date
         f'M777774,"{NAMES[0]},{NAMES[1]}\n',
         *(student(number) for number in range(1, 9)),
     ]
+    (tmp_path / "dagster").mkdir()
     with dg.DagsterInstance.local_temp(str(tmp_path / "dagster")) as instance:
         put(HEAD + "".join(rows[:5] + rows[6:]))
         loaded = fine_feed(instance=instance)
@@ -228,7 +235,8 @@ def test_nothing_of_a_patron_is_kept_anywhere_but_in_the_library_system(
     for path in [*SETTINGS.var.rglob("*"), *(tmp_path / "dagster").rglob("*")]:
         # What the registry left in the drop folder is its own; the demo's database is the library system.
         if path.is_file() and not path.is_relative_to(SETTINGS.feed_drops):
-            stores[str(path)] = path.read_bytes().decode("latin-1")
+            stores[str(path)] = _content(path)
     assert any(each.endswith(".parquet") for each in stores) and len(Ledger(postgres).rows("folio:demo", "students", feed_partition()))
+    assert NAMES[0] in "".join(repr(users(library)))  # what is looked for can be found
     leaks = {(name, store) for store, text in stores.items() for name in ("Quetzal", "Xyloph", "M77777", "CARD-77", "xylo", "1977") if name in text}
     assert not leaks
