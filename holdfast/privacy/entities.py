@@ -18,6 +18,9 @@ from holdfast.privacy.masking import token
 MASKED_IN_ENTITIES = (
     "holdings:/notes/*/note",
     "holdings:/administrativeNotes/*",
+    "holdings:/holdingsStatements/*/staffNote",
+    "holdings:/holdingsStatementsForIndexes/*/staffNote",
+    "holdings:/holdingsStatementsForSupplements/*/staffNote",
     "holdings:/metadata/createdByUserId",
     "holdings:/metadata/updatedByUserId",
     "item:/notes/*/note",
