@@ -126,7 +126,9 @@ def start_load(source: str = "ebooks", *, chunk_records: int = 5, before: str = 
     """The job in a process of its own, to be killed; it ends with 0 where the run succeeds. `before` is run first."""
     config = SETTINGS.var / "holdfast.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
-    config.write_text((ROOT / "holdfast.toml").read_text() + f"\n[ils]\nchunk_records = {chunk_records}\n")
+    config.write_text(
+        (ROOT / "holdfast.toml").read_text() + f"\n[ils]\nchunk_records = {chunk_records}\nlease_seconds = 1\n"
+    )
     code = (
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{before}\nfrom tests.catalogue_load import load\n"
         f"loaded = load({source!r})\nprint(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
