@@ -14,6 +14,7 @@ import polars as pl
 
 from holdfast.feeds.elements import HOLDINGS
 from holdfast.feeds.rows import Batch, content_hash, correlation_of, rows_schema
+from holdfast.holdings.statements import statements
 from holdfast.marc.faults import rejection_of
 from holdfast.marc.frames import Frames
 from holdfast.marc.parts import Part
@@ -21,7 +22,6 @@ from holdfast.marc.reading import read
 from holdfast.outcomes import Rejection
 from holdfast.settings import Feed
 
-_TEXTUAL = ("866", "867", "868")
 _LONGEST = 2_000
 
 
@@ -93,7 +93,7 @@ def mfhd_elements(frames: Frames) -> pl.DataFrame:
         for tag, name in (("001", "source_number"), ("004", "bib"))
     ]
     rows = records.join(first.drop("first"), on="record", how="left", maintain_order="left")
-    for each in (*control, place, statements(subfields)):
+    for each in (*control, place, held(subfields)):
         rows = rows.join(each, on="record", how="left", maintain_order="left")
     deleted = pl.when(pl.col("leader").str.slice(5, 1) == "d").then(pl.lit("true")).alias("suppressed")
     texts = [pl.when(pl.col(name) != "").then(pl.col(name)) for name in ("call_number", "public_note", "staff_note")]
@@ -104,14 +104,18 @@ def _of(codes: str) -> pl.Expr:
     return pl.col("value").filter(pl.col("code").is_in(list(codes)))
 
 
-def statements(subfields: pl.DataFrame) -> pl.DataFrame:
-    """Columns record, statement: 866–868 $a; of records without them what their 863–865 say by their 853–855."""
-    textual = (
-        subfields.filter(pl.col("tag").is_in(_TEXTUAL) & (pl.col("code") == "a"))
-        .group_by("record", maintain_order=True)
-        .agg(pl.col("value").str.join(" ; ").alias("statement"))
+def held(subfields: pl.DataFrame) -> pl.DataFrame:
+    """Columns record, statement: 866–868 $a; of records without them what their 863–865 say by their 853–855, as
+    'v.1-10 (1990-1999)'. Of one with both, the text counts: it is what people wrote."""
+    found = statements(subfields).with_columns((pl.col("form") == "textual").alias("written"))
+    paired = pl.when(pl.col("chronology") == "").then(pl.col("enumeration"))
+    paired = paired.when(pl.col("enumeration") == "").then(pl.col("chronology"))
+    shown = paired.otherwise(pl.format("{} ({})", "enumeration", "chronology"))
+    texts = found.with_columns(pl.when("written").then("text").otherwise(shown).alias("statement")).filter(
+        pl.col("statement") != ""
     )
-    return textual
+    kept = texts.filter(pl.col("written") | ~pl.col("written").any().over("record"))
+    return kept.group_by("record", maintain_order=True).agg(pl.col("statement").str.join(" ; "))
 
 
 def _fault(row: dict[str, str | int | None], place: str) -> Rejection | None:

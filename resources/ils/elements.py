@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from holdfast.feeds.elements import ELEMENTS, FeedKind
 
-Form = Literal["text", "date", "moment", "flag", "number", "statement"]
+Form = Literal["text", "date", "moment", "flag", "number", "statement", "first"]
 
 
 class References(Protocol):
@@ -25,7 +25,8 @@ class At(NamedTuple):
 
     Attributes:
         pointer: in the body, RFC 6901.
-        form: of the value there; `moment` is a date with a time, `statement` FOLIO's list of statements.
+        form: of the value there; `moment` is a date with a time, `statement` FOLIO's list of statements, `first` a list of
+            which the element is the first entry.
         reference: list of reference data of which the body holds the id and the element the code or name.
         writable: False where the system sets it.
         required: a new record must have it.
@@ -109,6 +110,8 @@ def _read(value: Any, form: Form) -> str:
         return str(value)[:10]
     if form == "flag":
         return "true" if value else "false"
+    if form == "first":
+        return str(value[0])
     if form == "statement":
         return " ; ".join(str(each.get("statement", "")) for each in value if isinstance(each, Mapping))
     return str(value)
@@ -144,6 +147,8 @@ def written(element: str, value: str, table: Table, references: References) -> t
         return at.pointer, value == "true"
     if at.form == "number":
         return at.pointer, _number(element, value)
+    if at.form == "first":
+        return at.pointer, [value]
     if at.form == "statement":
         return at.pointer, [{"statement": each} for each in value.split(" ; ")]
     return at.pointer, value
@@ -184,7 +189,7 @@ FOLIO: Mapping[FeedKind, Table] = {
     },
     "holdings": {
         "number": At("/hrid", writable=False),
-        "source_number": At("/formerIds/0"),
+        "source_number": At("/formerIds", "first"),
         "bib": At("/instanceId", reference="instances", required=True),
         "location": At("/permanentLocationId", reference="locations", required=True),
         "call_number": At("/callNumber"),

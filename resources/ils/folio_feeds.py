@@ -54,14 +54,15 @@ class FolioFeeds:
     def find_entities(
         self, kind: FeedKind, element: str, values: Sequence[str], correlation_ids: Sequence[str]
     ) -> dict[str, list[Entity]]:
-        pointer = FOLIO[kind][element].pointer
-        index = ".".join(part for part in pointer.split("/")[1:] if not part.isdecimal())
+        at = FOLIO[kind][element]
+        index = ".".join(at.pointer.split("/")[1:])
         # Of a list FOLIO finds words, not whole values; and it makes no difference of case. What is found is looked at.
-        relation = "=" if pointer.endswith("/0") else "=="
+        relation = "=" if at.form == "first" else "=="
         query = f"{index}{relation}(" + " or ".join(map(quoted, values)) + ")"
         wanted, found = set(values), dict[str, list[Entity]]()
         for body in self._found(kind, query, correlation_ids):
-            value = " ".join(str(value_at(body, pointer) or "").split())
+            there = value_at(body, at.pointer) or ""
+            value = " ".join(str(there[0] if isinstance(there, list) else there).split())
             if value in wanted:
                 updated = str(body.get("metadata", {}).get("updatedDate", ""))
                 entity = Entity(KINDS[kind], body["id"], int(body.get("_version", 0)), body, updated)

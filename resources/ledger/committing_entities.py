@@ -81,12 +81,14 @@ class EntityWriting:
     def _on_what_is_there(self, unit: EntityUnit, now: Entity) -> tuple[dict[str, tuple[Any, Any]], list[str]]:
         """(the changes with what is there as befores, elements that are neither as planned nor as they are to become)."""
         table, masked = self._ils.elements[self._kind], masked_elements(self._kind)
-        elements = {at.pointer: name for name, at in table.items()}
+        elements = {at.pointer: (name, at.form) for name, at in table.items()}
         there = elements_of(now.body, table, self._references)
         changes: dict[str, tuple[Any, Any]] = {}
         changed: list[str] = []
         for pointer, (before, after) in unit.changes.items():
-            name, value = elements[pointer], value_at(now.body, pointer)
+            (name, form), value = elements[pointer], value_at(now.body, pointer)
+            if form == "first" and isinstance(value, list):
+                after = [*after, *value[1:]]  # the other entries are nothing that the feed speaks of
             found = there.get(name)
             if found is not None and name in masked:
                 found = token(found, self._salt)

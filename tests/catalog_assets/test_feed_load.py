@@ -22,9 +22,12 @@ from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from tests.catalogue_load import DAY
 from tests.demo_ils import DemoIls
+from tests.holdfast.feeds.test_mfhd import LEADER, mfhd
 from tests.feed_load import ALL, HEAD, feed_partition, fine_feed, put, student
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
+BOOK, CAN_CIRCULATE = "1a54b431-2e4f-452d-9cae-9cee66c9a892", "2b94c631-fca9-4892-a730-03ee529ffe27"
+READING_ROOM = "2e48e713-17f3-4c13-a9f8-23845bb210a4"
 UNDERGRAD, STAFF = "bdc2b6d4-5ceb-4a12-ab46-249b9a68473e", "3684a786-6671-4268-8ed0-9db82ebca60b"
 
 
@@ -153,6 +156,79 @@ def test_a_plan_over_its_budget_waits(library: DemoIls, monkeypatch: pytest.Monk
     held = fine_feed()
     assert held.outcomes == {"planned": 2} and "the budget is 1" in held.waits_for
     assert not users(library)
+
+
+# ---- items and holdings -----------------------------------------------------------------------------------------------
+
+ITEMS = "barcode,signature,volume,copy,loan\n"
+
+
+@pytest.fixture
+def shelf(library: DemoIls) -> DemoIls:
+    """An instance, a holdings record with number ho1, and two items."""
+    made: dict[str, Any] = {"source": "FOLIO", "title": "T", "instanceTypeId": BOOK, "hrid": "in00000000001"}
+    instance = library.call("POST", "/instance-storage/instances", json=made).json()
+    made = {"hrid": "ho1", "instanceId": instance["id"], "sourceId": BOOK, "permanentLocationId": _location(library, "E")}
+    holdings = library.call("POST", "/holdings-storage/holdings", json=made | {"formerIds": ["h-100"]}).json()
+    for number in (1, 2):
+        body = {"holdingsRecordId": holdings["id"], "materialTypeId": BOOK, "permanentLoanTypeId": CAN_CIRCULATE}
+        body |= {"barcode": f"39{number}", "status": {"name": "Checked out"}, "itemLevelCallNumber": "old"}
+        library.call("POST", "/item-storage/items", json=body).raise_for_status()
+    return library
+
+
+def _location(ils: DemoIls, code: str) -> str:
+    found = ils.call("GET", "/locations", params={"limit": 100}).json()["locations"]
+    return next(str(each["id"]) for each in found if each["code"] == code)
+
+
+def listed(ils: DemoIls, path: str, name: str) -> list[dict[str, Any]]:
+    return list(ils.call("GET", path, params={"limit": 1000}).json()[name])
+
+
+def test_items_are_changed_and_their_status_is_left_to_circulation(shelf: DemoIls, postgres: Postgres) -> None:
+    put(ITEMS + "391,QA 1,v.1,2,Reading room\n392,old,,,\n393,QA 3,,,Can circulate\n391,QA 1,v.1,2,Reading room\n", "i.csv", "shelving")
+    loaded = fine_feed("shelving")
+    assert loaded.outcomes == {"committed": 1, "duplicate": 1, "quarantined": 1, "unchanged": 1}
+    item = next(each for each in listed(shelf, "/item-storage/items", "items") if each["barcode"] == "391")
+    assert (item["itemLevelCallNumber"], item["volume"], item["copyNumber"]) == ("QA 1", "v.1", "2")
+    assert item["status"]["name"] == "Checked out" and item["permanentLoanTypeId"] == READING_ROOM
+    ((code, place, rule),) = waiting(postgres, "shelving")
+    assert code == "feed.incomplete" and "i.csv row 3 line 4 element holdings" in place and "new" in rule
+    assert fine_feed("shelving").outcomes == loaded.outcomes
+
+
+def test_an_item_that_is_lent_between_plan_and_commit_is_no_conflict(shelf: DemoIls) -> None:
+    put(ITEMS + "391,QA 1,,,\n392,QA 2,,,\n", "i.csv", "shelving")
+    fine_feed("shelving", only=ALL[:2])
+    first, second = sorted(listed(shelf, "/item-storage/items", "items"), key=lambda each: each["barcode"])
+    shelf.call("PUT", f"/item-storage/items/{first['id']}", json=first | {"status": {"name": "Available"}}).raise_for_status()
+    shelf.call("PUT", f"/item-storage/items/{second['id']}", json=second | {"itemLevelCallNumber": "mine"}).raise_for_status()
+    assert fine_feed("shelving", only=("feed_commits",)).of_records == {1: "committed", 2: "quarantined"}
+    numbers = {each["barcode"]: (each["itemLevelCallNumber"], each["status"]["name"]) for each in listed(shelf, "/item-storage/items", "items")}
+    assert numbers == {"391": ("QA 1", "Available"), "392": ("mine", "Checked out")}
+
+
+def test_holdings_records_are_added_changed_and_hidden(shelf: DemoIls, postgres: Postgres) -> None:
+    records = [
+        mfhd("h-100", ("852", "$bML/STACKS$hQA 1"), ("866", "$av.1-")),
+        mfhd("h-200", ("852", "$bML/RR$hQA 2"), ("853", "$81$av.$i(year)"), ("863", "$81.1$a1-9$i1990-1998")),
+        mfhd("h-300", ("852", "$bATTIC")),
+    ]
+    put(b"".join(records), "h.mrc", "serials")
+    loaded = fine_feed("serials")
+    assert loaded.outcomes == {"committed": 2, "quarantined": 1}
+    found = {each["formerIds"][0]: each for each in listed(shelf, "/holdings-storage/holdings", "holdingsRecords")}
+    assert found["h-100"]["holdingsStatements"] == [{"statement": "v.1-"}]
+    assert found["h-100"]["permanentLocationId"] == _location(shelf, "ML/STACKS")
+    assert found["h-200"]["holdingsStatements"] == [{"statement": "v.1-9 (1990-1998)"}]
+    assert found["h-200"]["instanceId"] == found["h-100"]["instanceId"]
+    ((code, place, rule),) = waiting(postgres, "serials")
+    assert code == "feed.reference" and "h.mrc record 3 element location" in place and "ML/STACKS" in rule
+    put(mfhd("h-200", leader=LEADER[:5] + "d" + LEADER[6:]), "later.mrc", "serials", later=60)
+    assert fine_feed("serials").outcomes == {"committed": 2, "duplicate": 1, "quarantined": 1}
+    found = {each["formerIds"][0]: each for each in listed(shelf, "/holdings-storage/holdings", "holdingsRecords")}
+    assert found["h-200"]["discoverySuppress"] is True and not found["h-100"].get("discoverySuppress")
 
 
 # ---- nothing of a patron anywhere -------------------------------------------------------------------------------------
