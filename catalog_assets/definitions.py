@@ -7,14 +7,18 @@ from typing import Any
 
 import dagster as dg
 
+from catalog_assets.deltas.circulation_deltas import circulation_deltas
+from catalog_assets.deltas.holdings_deltas import holdings_deltas
 from catalog_assets.jobs import (
     AUTHORITY_LINKING,
     AUTHORITY_LOAD,
     AUTHORITY_WHAT_IF,
     CATALOGUE_LOAD,
     CHANGED_RULES,
+    CIRCULATION_READING,
     COMPLETENESS,
     FEED_LOAD,
+    HOLDINGS_READING,
     MUSEUM_LOAD,
     PARTNER_EXPORT,
     QUALITY_REPORTING,
@@ -56,6 +60,8 @@ from resources.vault.resource import vault_resource
 from sensors.authority_sensors import build_authority_sensors
 from sensors.completeness_schedules import build_completeness_schedules
 from sensors.completeness_sensor import build_completeness_sensor
+from sensors.delta_gap_sensors import build_delta_gap_sensors
+from sensors.delta_schedules import build_delta_schedules
 from sensors.drop_rhythm_sensor import build_drop_rhythm_sensor
 from sensors.drop_site_sensors import build_drop_site_sensors
 from sensors.feed_drop_sensor import build_feed_drop_sensor
@@ -95,6 +101,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
         assets=[
             *(harvested_marc, harvest_completeness, normalized_records, record_issues, quality_report),
             *(catalog_snapshot, matched_records, change_plan, ils_commits),
+            *(holdings_deltas, circulation_deltas),
             *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
             *(feed_drops, feed_plan, feed_commits, partner_exports),
@@ -108,6 +115,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             AUTHORITY_LINKING,
             AUTHORITY_WHAT_IF,
             QUALITY_REPORTING,
+            HOLDINGS_READING,
+            CIRCULATION_READING,
             MUSEUM_LOAD,
             FEED_LOAD,
             PARTNER_EXPORT,
@@ -117,6 +126,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *build_drop_site_sensors(SETTINGS),
             build_drop_rhythm_sensor(SETTINGS),
             build_harvest_gap_sensor(SETTINGS),
+            *build_delta_gap_sensors(SETTINGS),
             build_completeness_sensor(SETTINGS),
             build_stale_partitions_sensor(SETTINGS, {name: rules.version for name, rules in RULES.items()}),
             build_museum_export_sensor(SETTINGS),
@@ -131,6 +141,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *build_museum_schedules(SETTINGS),
             *build_feed_schedules(SETTINGS),
             *build_partner_export_schedules(SETTINGS),
+            *build_delta_schedules(SETTINGS),
         ],
         resources=resources,
         executor=dg.in_process_executor,  # Polars has all cores already

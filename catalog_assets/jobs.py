@@ -86,3 +86,18 @@ COMPLETENESS = dg.define_asset_job(
     description="What a repository lists against what was harvested of it.",
     tags={"dagster-celery/queue": "marc21.parse"},
 )
+
+# Reads only: it need not wait for what writes to the library system.
+HOLDINGS_READING = dg.define_asset_job(
+    "holdings_reading",
+    selection=dg.AssetSelection.assets("holdings_deltas"),
+    description="Holdings records and items that changed on a day, and what changed in them.",
+    tags={"dagster-celery/queue": "ils.sync.holdings"},
+)
+
+CIRCULATION_READING = dg.define_asset_job(
+    "circulation_reading",
+    selection=dg.AssetSelection.assets("circulation_deltas"),
+    description="Loans, renewals and returns of a day, folded to the last state of each item.",
+    tags={"dagster-celery/queue": "circulation.delta.apply"},
+)

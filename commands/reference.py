@@ -11,7 +11,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from holdfast.environment import LOGINS, VARIABLES
-from holdfast.glossary import COLUMNS, PAGES
+from holdfast.glossary import CHANGES, COLUMNS, PAGES
 from holdfast.marc import bibframe_crosswalk as crosswalk
 from holdfast.marc.faults import FAULTS
 from holdfast.marc.validation.issues import KINDS
@@ -163,8 +163,9 @@ def _faults() -> str:
 
 def _columns() -> str:
     head = ("column", "what it holds")
-    records, pages_ = ([(f"`{name}`", what) for name, what in columns.items()] for columns in (COLUMNS, PAGES))
-    return f"# Columns\n\n## Of records\n\n{_table(head, records)}\n## Of pages\n\n{_table(head, pages_)}"
+    parts = (("records", COLUMNS), ("pages", PAGES), ("holdings, items and circulation", CHANGES))
+    tables = ((what, [(f"`{name}`", text) for name, text in columns.items()]) for what, columns in parts)
+    return "# Columns\n\n" + "\n".join(f"## Of {what}\n\n{_table(head, rows)}" for what, rows in tables)
 
 
 def _commands() -> str:

@@ -28,6 +28,7 @@ from holdfast.marc.encoding import MARC21, UNIMARC, Reading
 from holdfast.marc.validation.issues import KINDS
 from holdfast.marc.validation.local import LocalRule
 from holdfast.museum.elements import ELEMENTS
+from holdfast.privacy.entities import MASKED_IN_ENTITIES
 
 
 class SettingsError(ValueError):
@@ -51,6 +52,12 @@ def _check_cron(value: str) -> str:
 def _check_field_spec(value: str) -> str:
     if not re.fullmatch(r"(\d{3}|\d{2}X|\dXX)(\$[a-z0-9])?", value):
         raise ValueError("must be a MARC tag, with a subfield or without, as '541$h', '583' or '59X'")
+    return value
+
+
+def _check_entity_spec(value: str) -> str:
+    if not re.fullmatch(r"(holdings|item):(/[^/\s]+)+", value):
+        raise ValueError("must be holdings or item, a colon and a JSON pointer, as 'item:/circulationNotes/*/note'")
     return value
 
 
@@ -100,6 +107,7 @@ def _check_name(value: str) -> str:
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
 FieldSpec = Annotated[str, AfterValidator(_check_field_spec)]
+EntitySpec = Annotated[str, AfterValidator(_check_entity_spec)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Address = Annotated[str, AfterValidator(_check_address)]
 Rhythm = Annotated[str, AfterValidator(_check_rhythm)]
@@ -191,6 +199,33 @@ class Ils(_Table):
     retries: int = Field(
         default=5, ge=0, le=20, description="of a request that surely was not done, before the system counts as down"
     )
+
+
+class Deltas(_Table):
+    """Holdings and circulation of the library system, read by the day."""
+
+    overlap_minutes: int = Field(
+        default=10, ge=0, le=1440, description="before the day's begin that are asked for again: clocks are off"
+    )
+    settling_minutes: int = Field(
+        default=10, ge=0, le=1440, description="after the day's end before it counts as over: changes are entered late"
+    )
+    whole_days: int = Field(
+        default=7, ge=1, le=90, description="so often all holdings and items are read: only so deletions are found"
+    )
+    removed_share: float = Field(
+        default=0.2, ge=0, le=1, description="share of the known holdings and items that one comparison may call gone"
+    )
+    circulation_schedule: Cron = Field(default="30 0 * * *", description="cron of the reading of the day before")
+    holdings_schedule: Cron = Field(default="45 0 * * *", description="cron of the reading of the day before")
+
+    @property
+    def overlap(self) -> dt.timedelta:
+        return dt.timedelta(minutes=self.overlap_minutes)
+
+    @property
+    def settling(self) -> dt.timedelta:
+        return dt.timedelta(minutes=self.settling_minutes)
 
 
 # What a `files` source may be fetched from; without an address it is a folder below paths.drops.
@@ -632,6 +667,10 @@ class Masking(_Table):
         default=("541$h", "583$x", "583$z", "852$x", "876$x", "876$c", "877$x", "877$c", "878$x", "878$c"),
         description="prices, notes for staff and patrons' identifiers, as MARC 21 has them",
     )
+    entities: tuple[EntitySpec, ...] = Field(
+        default=MASKED_IN_ENTITIES,
+        description="of holdings and items, 'kind:/pointer' with * for any entry; patrons are masked whole but for what names nobody",
+    )
     notes_when_private: tuple[FieldSpec, ...] = Field(
         default=("541", "542", "561", "583"), description="masked whole when the first indicator is 0 (private)"
     )
@@ -645,6 +684,7 @@ class Settings(_Table):
     partitions: Partitions = Partitions()
     limits: Limits = Limits()
     ils: Ils = Ils()
+    deltas: Deltas = Deltas()
     masking: Masking = Masking()
     validation: Validation = Validation()
     sources: dict[Name, Source]

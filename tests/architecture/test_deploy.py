@@ -39,6 +39,8 @@ QUEUE_OF = {
     "authority_what_if_report": "marc21.parse",
     "completeness": "marc21.parse",
     "quality_reporting": "marc21.parse",
+    "holdings_reading": "ils.sync.holdings",
+    "circulation_reading": "circulation.delta.apply",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",
 }

@@ -19,8 +19,12 @@ from holdfast.authority.what_if import AUTHORITY_CHANGES, TOUCHED
 from holdfast.catalogue.matching import MATCHED, SIDES
 from holdfast.catalogue.outcomes import OUTCOMES
 from holdfast.catalogue.plan import PLAN
-from holdfast.glossary import COLUMNS, PAGES
+from holdfast.circulation.folding import STATE as CIRCULATION_STATE
+from holdfast.glossary import CHANGES, COLUMNS, PAGES
 from holdfast.harvest.completeness import COMPLETENESS, HELD
+from holdfast.holdings.columns import HOLDINGS
+from holdfast.holdings.delta import DELTAS
+from holdfast.holdings.statements import STATEMENTS
 from holdfast.marc.harvest import INDEX
 from holdfast.marc.validation import ISSUES
 from holdfast.marc.window import RECORDS
@@ -29,6 +33,7 @@ from holdfast.preservation.pages import SURVEYED
 from holdfast.preservation.reading import ENRICHED, TEXTS
 from holdfast.preservation.technical import TECHNICAL
 from holdfast.quality.figures import TABLES
+from resources.deltas.circulation import ROWS as CIRCULATION
 from resources.lake.reuse import STATE
 from tests.conftest import ROOT
 
@@ -62,6 +67,8 @@ GRAPH = {
     "matched_records": ["catalog_snapshot", "normalized_records", "record_issues"],
     "change_plan": ["matched_records", "normalized_records"],
     "ils_commits": ["change_plan"],
+    "holdings_deltas": [],
+    "circulation_deltas": [],
     "authority_records": [],
     "authority_links": ["authority_records", "normalized_records"],
     "authority_what_if": ["authority_records", "catalog_snapshot"],
@@ -134,6 +141,11 @@ def test_every_column_of_the_catalogue_is_explained(schema) -> None:
 @pytest.mark.parametrize("schema", [AUTHORITIES, REFERENCES, AUTHORITY_LINKS, AUTHORITY_CHANGES, TOUCHED])
 def test_every_column_of_authority_control_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
+
+
+@pytest.mark.parametrize("schema", [HOLDINGS, DELTAS, STATEMENTS, CIRCULATION, CIRCULATION_STATE])
+def test_every_column_of_holdings_and_circulation_is_explained(schema) -> None:
+    assert not [name for name in schema if name not in CHANGES]
 
 
 @pytest.mark.parametrize("schema", [SURVEYED, MASTERS, TECHNICAL, TEXTS, ENRICHED])
