@@ -9,6 +9,10 @@ import dagster as dg
 
 from catalog_assets.deltas.circulation_deltas import circulation_deltas
 from catalog_assets.deltas.holdings_deltas import holdings_deltas
+from catalog_assets.exports.partner_exports import partner_exports
+from catalog_assets.feeds.feed_commits import feed_commits
+from catalog_assets.feeds.feed_drops import feed_drops
+from catalog_assets.feeds.feed_plan import feed_plan
 from catalog_assets.jobs import (
     AUTHORITY_LINKING,
     AUTHORITY_LOAD,
@@ -23,10 +27,6 @@ from catalog_assets.jobs import (
     PARTNER_EXPORT,
     QUALITY_REPORTING,
 )
-from catalog_assets.exports.partner_exports import partner_exports
-from catalog_assets.feeds.feed_commits import feed_commits
-from catalog_assets.feeds.feed_drops import feed_drops
-from catalog_assets.feeds.feed_plan import feed_plan
 from catalog_assets.matching.authority_links import authority_links
 from catalog_assets.matching.authority_records import authority_records
 from catalog_assets.matching.authority_what_if import authority_what_if

@@ -7,9 +7,14 @@ import datetime as dt
 import zoneinfo
 from pathlib import Path
 
+import dagster as dg
+
 from holdfast.settings import SettingsError, load_settings
-from resources.lake.client import Lake
+from resources.ils.resource import ils_resource
+from resources.lake.resource import lake_resource
 from resources.partners.client import export_partner
+from resources.partners.contents import Stores
+from resources.postgres.resource import postgres_resource
 
 
 def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,7 +31,10 @@ def export(arguments: argparse.Namespace) -> int:
         allowed = ", ".join(sorted(settings.exports)) or "none: add a table [exports.NAME] to holdfast.toml"
         raise SettingsError(f"{arguments.name}: no such export (there are: {allowed})")
     day = dt.datetime.now(zoneinfo.ZoneInfo(settings.library.timezone)).date().isoformat()
-    made = export_partner(settings, Lake(settings.var / "lake"), arguments.name, day, full=arguments.full)
+    needed = {"lake": lake_resource(settings), "postgres": postgres_resource, "ils": ils_resource(settings)}
+    with dg.build_resources(needed) as found:
+        stores = Stores(found.lake, found.postgres, found.ils)
+        made = export_partner(settings, stores, arguments.name, day, full=arguments.full)
     counts = ", ".join(f"{made.manifest[name]:,} {name}" for name in ("new", "changed", "deleted", "left_out"))
     print(f"{made.path}\n{made.manifest['records']:,} records ({counts}), SHA-256 {made.manifest['sha256']}")
     return 0

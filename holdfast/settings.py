@@ -21,8 +21,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from holdfast.feeds.elements import ELEMENTS as FEED_ELEMENTS
-from holdfast.feeds.elements import KEYS as FEED_KEYS
 from holdfast.feeds.elements import HOLDINGS, ITEMS, Element, FeedKind
+from holdfast.feeds.elements import KEYS as FEED_KEYS
 from holdfast.harvest.rhythm import parse_rhythm
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
 from holdfast.marc.validation.issues import KINDS
@@ -577,7 +577,7 @@ EXPORTED: Mapping[str, tuple[str, ...]] = {
     "bibliographic": ("id", "number", "deleted"),
     "holdings": ("id", "deleted", *HOLDINGS),
     "items": ("id", "deleted", *ITEMS),
-    "circulation": ("item", "barcode", "action", "at", "due", "library", "deleted"),
+    "circulation": ("item", "barcode", "state", "at", "due", "library", "deleted"),
 }
 
 
@@ -610,7 +610,9 @@ class Export(_Table):
     @model_validator(mode="after")
     def _csv_of_records_names_its_columns(self) -> Export:
         if self.format == "csv" and self.contents == "bibliographic" and not self.columns:
-            raise ValueError('columns: a csv of bibliographic records needs them, as ["id", "number", "245$a", "deleted"]')
+            raise ValueError(
+                'columns: a csv of bibliographic records needs them, as ["id", "number", "245$a", "deleted"]'
+            )
         return self
 
     @model_validator(mode="after")

@@ -91,7 +91,9 @@ def fine_feed(
     """`feed_load`, which must succeed with every conservation check passed."""
     loaded = feed_load(feed, only, instance)
     assert loaded.success, loaded.error
-    failed = {name: each.description for name, each in loaded.checks.items() if "conservation" in name and not each.passed}
+    failed = {
+        name: each.description for name, each in loaded.checks.items() if "conservation" in name and not each.passed
+    }
     assert not failed
     return loaded
 

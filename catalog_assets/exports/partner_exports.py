@@ -6,16 +6,18 @@ from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.partitions import PARTNERS, SETTINGS, partner_export_of
 from holdfast.outcomes import Conservation
 from holdfast.partners.delta import EXPORTED
+from resources.ils.folio import FolioClient
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
 from resources.partners.client import export_partner
+from resources.partners.contents import Stores
 from resources.postgres.client import Postgres
 from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
 
 
 @dg.asset(
-    deps=["catalog_snapshot"],
+    deps=["catalog_snapshot", "holdings_deltas", "circulation_deltas"],
     partitions_def=PARTNERS,
     group_name="exports",
     owners=["team:metadata"],
@@ -28,10 +30,13 @@ from resources.postgres.quarantine import Quarantine
     ),
 )
 def partner_exports(
-    context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], postgres: dg.ResourceParam[Postgres]
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    postgres: dg.ResourceParam[Postgres],
+    ils: dg.ResourceParam[FolioClient],
 ) -> dg.MaterializeResult:
     (name, day), partition = partner_export_of(context), context.partition_key
-    made = export_partner(SETTINGS, lake, name, day)
+    made = export_partner(SETTINGS, Stores(lake, postgres, ils), name, day)
     with lake.replace("partner_exports", partition) as writer:
         writer.write("rows", made.rows)
     quarantine = Quarantine(postgres, "catalogue")
@@ -41,7 +46,10 @@ def partner_exports(
     )
     return dg.MaterializeResult(
         metadata=table_metadata(
-            made.rows.height, EXPORTED, file=dg.MetadataValue.path(made.path), manifest=dg.MetadataValue.json(made.manifest)
+            made.rows.height,
+            EXPORTED,
+            file=dg.MetadataValue.path(made.path),
+            manifest=dg.MetadataValue.json(made.manifest),
         )
         | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted)],

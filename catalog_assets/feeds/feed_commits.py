@@ -44,7 +44,9 @@ def feed_commits(
     (name, _), partition = feed_of(context), context.partition_key
     salt, feed = read_environment().need("HOLDFAST_MASKING_SALT").encode(), SETTINGS.feeds[name]
     load = Load(ils.name, name, partition, context.run.run_id)
-    applied = apply_feed(lake, vault, partition, feed, ils, ledger, locks, load, salt, SETTINGS.ils)
+    applied = apply_feed(
+        lake, vault, partition, feed, ils, ledger, locks, load, salt, SETTINGS.masking.entities, SETTINGS.ils
+    )
     plan = lake.read("feed_plan", partition)
     rows = outcomes(lake.read("feed_plan", partition, "standing"), plan, applied.written)
     with lake.replace("feed_commits", partition) as writer:

@@ -41,9 +41,13 @@ def feed_drops(
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     got = receive_feed(SETTINGS, lake, postgres, vault, name, day, salt, context.run.run_id)
     quarantine = Quarantine(postgres, "catalogue")
-    conservation = Conservation(got.records, {"readable": lake.rows("feed_drops", partition), "quarantined": got.rejected})
+    conservation = Conservation(
+        got.records, {"readable": lake.rows("feed_drops", partition), "quarantined": got.rejected}
+    )
     quarantine.count_outcomes("feed_drops", partition, conservation, run_id=context.run.run_id)
-    waiting = {"not_taken": dg.MetadataValue.md("\n".join(f"- {each}" for each in got.waiting[:50]))} if got.waiting else {}
+    waiting = (
+        {"not_taken": dg.MetadataValue.md("\n".join(f"- {each}" for each in got.waiting[:50]))} if got.waiting else {}
+    )
     return dg.MaterializeResult(
         metadata=table_metadata(
             got.rows, rows_schema(SETTINGS.feeds[name].kind), drops=got.drops, bytes=got.bytes, quarantined=got.rejected

@@ -108,9 +108,9 @@ def held(subfields: pl.DataFrame) -> pl.DataFrame:
     """Columns record, statement: 866–868 $a; of records without them what their 863–865 say by their 853–855, as
     'v.1-10 (1990-1999)'. Of one with both, the text counts: it is what people wrote."""
     found = statements(subfields).with_columns((pl.col("form") == "textual").alias("written"))
-    paired = pl.when(pl.col("chronology") == "").then(pl.col("enumeration"))
-    paired = paired.when(pl.col("enumeration") == "").then(pl.col("chronology"))
-    shown = paired.otherwise(pl.format("{} ({})", "enumeration", "chronology"))
+    both = pl.format("{} ({})", "enumeration", "chronology")
+    one = pl.when(pl.col("enumeration") == "").then(pl.col("chronology")).otherwise(both)
+    shown = pl.when(pl.col("chronology") == "").then(pl.col("enumeration")).otherwise(one)
     texts = found.with_columns(pl.when("written").then("text").otherwise(shown).alias("statement")).filter(
         pl.col("statement") != ""
     )

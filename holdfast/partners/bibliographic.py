@@ -30,7 +30,8 @@ def exportable(fields: pl.DataFrame) -> Exportable:
     subfields = _subfields(rows.filter(pl.col("tag") != "LDR"))
     numbers = subfields.filter(pl.col("tag") == "001").group_by("record").agg(pl.col("value").first().alias("number"))
     shown = pl.concat_str(
-        [pl.col(name).cast(pl.String).fill_null("") for name in ("tag", "ind1", "ind2", "code", "value")], separator="\x1f"
+        [pl.col(name).cast(pl.String).fill_null("") for name in ("tag", "ind1", "ind2", "code", "value")],
+        separator="\x1f",
     )
     places = pl.concat_str(pl.col("field").cast(pl.String), pl.lit("\x1f"), shown)
     texts = subfields.group_by("record").agg(places.str.join("\x1e").alias("text"))
@@ -90,9 +91,7 @@ def chosen(frames: Frames, records: pl.DataFrame) -> Frames:
 def deletions(gone: pl.DataFrame) -> Frames:
     """A record with leader/05 d and its number, for each row of the shape STATE."""
     rows = gone.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("record"))
-    leader = pl.concat_str(
-        pl.col("leader").str.slice(0, 5), pl.lit("d"), pl.col("leader").str.slice(6)
-    )
+    leader = pl.concat_str(pl.col("leader").str.slice(0, 5), pl.lit("d"), pl.col("leader").str.slice(6))
     empty = pl.col("leader") == ""
     rows = rows.with_columns(pl.when(empty).then(pl.lit("00000dam a2200000 a 4500")).otherwise(leader).alias("leader"))
     subfields = rows.filter(pl.col("number") != "").select(

@@ -21,7 +21,7 @@ from resources.ledger.applying import WRITTEN, Applied
 from resources.ledger.client import Ledger, Load
 from resources.ledger.committing_entities import EntityCommitter
 from resources.ledger.planning_feeds import ASSET as PLAN_ASSET
-from resources.redis.locks import BusyError, Locks, LocksAwayError, LockLostError, of_window
+from resources.redis.locks import BusyError, LockLostError, Locks, LocksAwayError, of_window
 from resources.vault.client import Vault
 from resources.vault.feeds import unmasked
 
@@ -65,6 +65,7 @@ def apply_feed(
     locks: Locks,
     load: Load,
     salt: bytes,
+    masked: tuple[str, ...],
     pace: Pace,
 ) -> Applied:
     """Write what is planned, unless the plan waits or another run is at this window.
@@ -87,6 +88,7 @@ def apply_feed(
         salt,
         locks,
         references,
+        masked,
         chunk_records=pace.chunk_records,
         progress_records=pace.progress_records,
         total=plan.rows.height,
@@ -100,7 +102,9 @@ def apply_feed(
                 applied.now += row[1] == "acknowledged" and row[2] != "settled before"
     except BusyError as error:
         log.warning("%s", error)
-        applied.waiting = f"{error}; what it is about stays planned: materialize feed_commits again when that run is done"
+        applied.waiting = (
+            f"{error}; what it is about stays planned: materialize feed_commits again when that run is done"
+        )
     except (IlsDownError, LocksAwayError, LockLostError) as error:
         log.error("%s", error)
         applied.waiting, applied.failed = str(error), True
@@ -131,6 +135,7 @@ def _write(
             refused = each.state in ("conflicted", "failed")
             yield records[each.idempotency_key], each.state, each.answer, code if refused else ""
 
+
 def units_of(
     plan: Planned,
     lake: Lake,
@@ -147,14 +152,14 @@ def units_of(
         masked = mask_rows(raw, feed.kind, feed.by, salt).select("record", pl.col("content_sha256").alias("sealed"))
         part = plan.rows.join(masked, on="record", how="inner", maintain_order="left")
         if part.filter(pl.col("sealed") != pl.col("content_sha256")).height:
-            raise OriginalDiffersError(f"{partition}: a sealed original is not what was planned; materialize feed_drops anew")
+            raise OriginalDiffersError(
+                f"{partition}: a sealed original is not what was planned; materialize feed_drops anew"
+            )
         references.learn(table, raw)
         values = {row["record"]: row for row in raw.join(part, on="record", how="semi").iter_rows(named=True)}
         yield _units(part, changes, values, feed, ils, references)
     expired = plan.rows.filter(pl.col("action") == "expire")
-    said = {
-        record: {element: after for element, _, after in changes[record]} for record in expired["record"].to_list()
-    }
+    said = {record: {element: after for element, _, after in changes[record]} for record in expired["record"].to_list()}
     yield _units(expired, changes, said, feed, ils, references)
 
 

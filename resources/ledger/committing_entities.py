@@ -59,9 +59,7 @@ class EntityWriting:
     def write(self, units: Sequence[EntityUnit], live: Mapping[str, Entity]) -> list[Written]:
         settled: list[Written] = []
         ready: list[EntityUnit] = []
-        self._references.learn(
-            self._ils.elements[self._kind], pl.DataFrame(), [each.body for each in live.values()]
-        )
+        self._references.learn(self._ils.elements[self._kind], pl.DataFrame(), [each.body for each in live.values()])
         for unit in units:
             now = live.get(unit.target)
             if now is None or unit.action == "create":
@@ -74,9 +72,11 @@ class EntityWriting:
             else:
                 ready.append(dataclasses.replace(unit, changes=changes, version=now.version))
         by_key = {each.idempotency_key: each for each in units}
-        for each in self._ils.write_entities(ready, live) if ready else ():
-            settled.append(dataclasses.replace(each, answer=without_values(each.answer, by_key[each.idempotency_key])))
-        return settled
+        written = self._ils.write_entities(ready, live) if ready else []
+        return settled + [
+            dataclasses.replace(each, answer=without_values(each.answer, by_key[each.idempotency_key]))
+            for each in written
+        ]
 
     def _on_what_is_there(self, unit: EntityUnit, now: Entity) -> tuple[dict[str, tuple[Any, Any]], list[str]]:
         """(the changes with what is there as befores, elements that are neither as planned nor as they are to become)."""
@@ -108,7 +108,8 @@ def without_values(answer: str, unit: EntityUnit) -> str:
 
 
 class EntityCommitter(Committer):
-    """Writes the units of one load of a feed. Units are EntityUnits with befores as elements."""
+    """Writes the units of one load of a feed. Units are EntityUnits with befores as elements; `masked` are the rules for the
+    images before (holdfast.privacy.entities)."""
 
     def __init__(
         self,
@@ -120,11 +121,13 @@ class EntityCommitter(Committer):
         salt: bytes,
         locks: Locks,
         references: ReferenceData,
+        masked: tuple[str, ...],
         *,
         chunk_records: int,
         progress_records: int,
         total: int,
     ) -> None:
+        self._masked = masked
         self._entities, self._kind = EntityWriting(ils, kind, key, salt, references), KINDS[kind]
         super().__init__(
             cast("Ils", self._entities),
@@ -169,6 +172,4 @@ class EntityCommitter(Committer):
         if unit.action == "create" or live is None:
             return None
         entity = cast("Entity", live)
-        return cast("Fields", mask_entity(entity.kind, entity.body, self._salt))
-
-
+        return cast("Fields", mask_entity(entity.kind, entity.body, self._salt, self._masked))

@@ -62,7 +62,7 @@ def plan_feed_window(
     salt: bytes,
 ) -> PlannedFeed:
     """Tables `rows` (shape feeds.plan.PLAN), `changes` (CHANGES), `standing` (STANDING, all that came in) and `state`."""
-    day, name = partition.split("|")
+    name = partition.split("|")[1]
     planned, references = PlannedFeed(), ReferenceData(ils)
     rows = lake.read(DROPS, partition)
     current, older = _current(rows, lake.read(DROPS, partition, "drops"), feed)
@@ -237,9 +237,9 @@ def _with_expiries(
         pl.lit("expire").alias("action"),
         *("target", "version", "key"),
     ).cast(PLAN)
-    changes = gone.select(
-        "record", pl.lit("expires").alias("element"), "before", pl.lit(day).alias("after")
-    ).cast(CHANGES)
+    changes = gone.select("record", pl.lit("expires").alias("element"), "before", pl.lit(day).alias("after")).cast(
+        CHANGES
+    )
     standing = gone.select(
         "record", "correlation_id", pl.lit("update").alias("verdict"), pl.lit("not in the feed").alias("detail")
     )
@@ -294,5 +294,3 @@ def _standing(
     ).join(planned, on="correlation_id", how="anti")
     rows = pl.concat([planned, overtaken, unreadable, faults, expired], how="diagonal")
     return rows.select([pl.col(name).cast(dtype) for name, dtype in STANDING.items()]).sort("record")
-
-

@@ -29,7 +29,7 @@ from holdfast.partners.bibliographic import as_cells, chosen, deletions
 from holdfast.partners.delta import EXPORTED, STATE, changes, gone
 from holdfast.settings import Export, Settings
 from resources.lake.client import Lake
-from resources.partners.contents import Portion, portions
+from resources.partners.contents import Portion, Stores, portions
 
 ASSET = "partner_exports"
 STATES = "partner_export_states"
@@ -54,15 +54,19 @@ class _Before(NamedTuple):
     until: str  # moment of that export; '' where there was none
 
 
-def export_partner(settings: Settings, lake: Lake, name: str, day: str, *, full: bool = False) -> PartnerExport:
-    """The export of a day, by what the lake has of the catalogue now.
+def export_partner(settings: Settings, stores: Stores, name: str, day: str, *, full: bool = False) -> PartnerExport:
+    """The export of a day, by what was read of the catalogue last.
 
     Raises:
         ExportOvertaken: a later day's was made already.
         NotMaterialized: what it is made of was never looked at.
     """
-    export, before = settings.exports[name], _before(lake, name, day)
-    whole, until = full or export.mode == "full" or not before.until, dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
+    export, lake = settings.exports[name], stores.lake
+    before = _before(lake, name, day)
+    whole, until = (
+        full or export.mode == "full" or not before.until,
+        dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+    )
     folder = settings.partner_exports / name
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-{day}{export.suffix}"
@@ -70,7 +74,7 @@ def export_partner(settings: Settings, lake: Lake, name: str, day: str, *, full:
     with _replaced(path) as partial:
         with partial.open("xb") as raw, _packed(raw, export.gzip) as stream:
             file = _File(stream, export)
-            for portion in portions(lake, export.contents):
+            for portion in portions(stores, export.contents):
                 marked = changes(portion.state, before.state)
                 parts.append(marked)
                 file.write(portion, marked if whole else marked.filter(pl.col("change") != "same"))
@@ -147,9 +151,13 @@ class _File:
 
     def write_gone(self, left: pl.DataFrame) -> None:
         if self._form:
-            self._marc(deletions(left), left.select("id", pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("record")))
+            self._marc(
+                deletions(left), left.select("id", pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("record"))
+            )
         else:
-            self._csv(left.select("id", "number", pl.lit("true").alias("deleted")))
+            number = "barcode" if self._export.contents == "circulation" else "number"
+            own = pl.col("id").alias("item") if self._export.contents == "circulation" else pl.col("id").alias("_")
+            self._csv(left.select("id", own, pl.col("number").alias(number), pl.lit("true").alias("deleted")))
 
     def _marc(self, frames: Frames, ids: pl.DataFrame) -> None:
         if self._form is None or not frames.records.height:

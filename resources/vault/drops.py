@@ -79,7 +79,9 @@ def received(
         yield from known
         hashes = {drop.sha256 for drop in known}
         arriving = (
-            _fetched(drops, vault, source, date, site, left) if site else _sealed(files or partial(files_of, settings, source, day), vault, left)
+            _fetched(drops, vault, source, date, site, left)
+            if site
+            else _sealed(files or partial(files_of, settings, source, day), vault, left)
         )
         for name, sealed in chain(arriving, asked()):
             if sealed.sha256 not in hashes:

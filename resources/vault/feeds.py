@@ -92,9 +92,7 @@ def batches_of(vault: Vault, drop: Drop, name: str, feed: Feed, day: str) -> Ite
     """
     reader = read_mfhd if feed.format == "marc" else read_feed
     with vault.open(drop.sha256) as stream:
-        yield from reader(
-            stream, feed, feed_name=name, window=day, file_name=drop.name, first_record=drop.first_record
-        )
+        yield from reader(stream, feed, feed_name=name, window=day, file_name=drop.name, first_record=drop.first_record)
 
 
 def receive_feed(

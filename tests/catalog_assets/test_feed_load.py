@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 from collections.abc import Iterator
@@ -22,8 +23,8 @@ from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from tests.catalogue_load import DAY
 from tests.demo_ils import DemoIls
-from tests.holdfast.feeds.test_mfhd import LEADER, mfhd
 from tests.feed_load import ALL, HEAD, feed_partition, fine_feed, put, student
+from tests.mfhd import LEADER, mfhd
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
 BOOK, CAN_CIRCULATE = "1a54b431-2e4f-452d-9cae-9cee66c9a892", "2b94c631-fca9-4892-a730-03ee529ffe27"
@@ -62,7 +63,14 @@ def waiting(postgres: Postgres, feed: str = "students") -> list[tuple[str, str, 
 def test_patrons_are_added_changed_and_left_as_they_are(library: DemoIls, postgres: Postgres) -> None:
     add_user(library, 1)
     add_user(library, 2)
-    put(HEAD + student(1) + student(2, "Newname") + student(3) + student(4, status="emeritus") + student(5, until="soon"))
+    put(
+        HEAD
+        + student(1)
+        + student(2, "Newname")
+        + student(3)
+        + student(4, status="emeritus")
+        + student(5, until="soon")
+    )
     loaded = fine_feed()
     assert loaded.outcomes == {"committed": 2, "quarantined": 2, "unchanged": 1}
     there = users(library)
@@ -122,7 +130,9 @@ def test_nobody_is_expired_while_a_row_can_not_be_read(library: DemoIls, postgre
     assert held.outcomes == {"planned": 1, "quarantined": 1, "unchanged": 7}
 
 
-def test_what_somebody_changed_after_the_plan_stays_and_a_new_plan_heals_it(library: DemoIls, postgres: Postgres) -> None:
+def test_what_somebody_changed_after_the_plan_stays_and_a_new_plan_heals_it(
+    library: DemoIls, postgres: Postgres
+) -> None:
     first, second = add_user(library, 1), add_user(library, 2)
     put(HEAD + student(1, "Fromfeed") + student(2, "Fromfeed"))
     fine_feed(only=ALL[:2])
@@ -168,7 +178,12 @@ def shelf(library: DemoIls) -> DemoIls:
     """An instance, a holdings record with number ho1, and two items."""
     made: dict[str, Any] = {"source": "FOLIO", "title": "T", "instanceTypeId": BOOK, "hrid": "in00000000001"}
     instance = library.call("POST", "/instance-storage/instances", json=made).json()
-    made = {"hrid": "ho1", "instanceId": instance["id"], "sourceId": BOOK, "permanentLocationId": _location(library, "E")}
+    made = {
+        "hrid": "ho1",
+        "instanceId": instance["id"],
+        "sourceId": BOOK,
+        "permanentLocationId": _location(library, "E"),
+    }
     holdings = library.call("POST", "/holdings-storage/holdings", json=made | {"formerIds": ["h-100"]}).json()
     for number in (1, 2):
         body = {"holdingsRecordId": holdings["id"], "materialTypeId": BOOK, "permanentLoanTypeId": CAN_CIRCULATE}
@@ -187,7 +202,11 @@ def listed(ils: DemoIls, path: str, name: str) -> list[dict[str, Any]]:
 
 
 def test_items_are_changed_and_their_status_is_left_to_circulation(shelf: DemoIls, postgres: Postgres) -> None:
-    put(ITEMS + "391,QA 1,v.1,2,Reading room\n392,old,,,\n393,QA 3,,,Can circulate\n391,QA 1,v.1,2,Reading room\n", "i.csv", "shelving")
+    put(
+        ITEMS + "391,QA 1,v.1,2,Reading room\n392,old,,,\n393,QA 3,,,Can circulate\n391,QA 1,v.1,2,Reading room\n",
+        "i.csv",
+        "shelving",
+    )
     loaded = fine_feed("shelving")
     assert loaded.outcomes == {"committed": 1, "duplicate": 1, "quarantined": 1, "unchanged": 1}
     item = next(each for each in listed(shelf, "/item-storage/items", "items") if each["barcode"] == "391")
@@ -202,10 +221,17 @@ def test_an_item_that_is_lent_between_plan_and_commit_is_no_conflict(shelf: Demo
     put(ITEMS + "391,QA 1,,,\n392,QA 2,,,\n", "i.csv", "shelving")
     fine_feed("shelving", only=ALL[:2])
     first, second = sorted(listed(shelf, "/item-storage/items", "items"), key=lambda each: each["barcode"])
-    shelf.call("PUT", f"/item-storage/items/{first['id']}", json=first | {"status": {"name": "Available"}}).raise_for_status()
-    shelf.call("PUT", f"/item-storage/items/{second['id']}", json=second | {"itemLevelCallNumber": "mine"}).raise_for_status()
+    shelf.call(
+        "PUT", f"/item-storage/items/{first['id']}", json=first | {"status": {"name": "Available"}}
+    ).raise_for_status()
+    shelf.call(
+        "PUT", f"/item-storage/items/{second['id']}", json=second | {"itemLevelCallNumber": "mine"}
+    ).raise_for_status()
     assert fine_feed("shelving", only=("feed_commits",)).of_records == {1: "committed", 2: "quarantined"}
-    numbers = {each["barcode"]: (each["itemLevelCallNumber"], each["status"]["name"]) for each in listed(shelf, "/item-storage/items", "items")}
+    numbers = {
+        each["barcode"]: (each["itemLevelCallNumber"], each["status"]["name"])
+        for each in listed(shelf, "/item-storage/items", "items")
+    }
     assert numbers == {"391": ("QA 1", "Available"), "392": ("mine", "Checked out")}
 
 
@@ -233,7 +259,16 @@ def test_holdings_records_are_added_changed_and_hidden(shelf: DemoIls, postgres:
 
 # ---- nothing of a patron anywhere -------------------------------------------------------------------------------------
 
-NAMES = ("Quetzalcoatlova", "Xylophonia", "M777777", "CARD-777", "xylo.quetz", "xylo@quetz.example", "1977-07-07", "07.07.1977")
+NAMES = (
+    "Quetzalcoatlova",
+    "Xylophonia",
+    "M777777",
+    "CARD-777",
+    "xylo.quetz",
+    "xylo@quetz.example",
+    "1977-07-07",
+    "07.07.1977",
+)
 
 
 def _texts(url: str) -> Iterator[tuple[str, str]]:
@@ -257,12 +292,12 @@ def _content(path: Path) -> str:
 
 
 def _redis(url: str) -> str:
-    client = redis.Redis.from_url(url)
-    found = []
-    for key in client.scan_iter("*"):
-        found.append(repr(key) + repr(client.dump(key)))
-    client.close()
-    return "".join(found)
+    """Keys and values of the whole database; a dump would be packed."""
+    read = {b"string": "get", b"hash": "hgetall", b"set": "smembers", b"list": "lrange", b"zset": "zrange"}
+    with contextlib.closing(redis.Redis.from_url(url)) as client:
+        found = [(key, read.get(client.type(key), "dump")) for key in client.scan_iter("*")]
+        ends = {"lrange": (0, -1), "zrange": (0, -1)}
+        return repr([(key, getattr(client, how)(key, *ends.get(how, ()))) for key, how in found])
 
 
 def test_nothing_of_a_patron_is_kept_anywhere_but_in_the_library_system(
@@ -276,7 +311,14 @@ def test_nothing_of_a_patron_is_kept_anywhere_but_in_the_library_system(
 ) -> None:
     """Added, changed, expired, refused, in conflict and in quarantine: with names that nobody overlooks."""
     caplog.set_level(logging.INFO)
-    person = {"family": NAMES[0], "given": NAMES[1], "card": NAMES[3], "login": NAMES[4], "mail": NAMES[5], "born": NAMES[7]}
+    person = {
+        "family": NAMES[0],
+        "given": NAMES[1],
+        "card": NAMES[3],
+        "login": NAMES[4],
+        "mail": NAMES[5],
+        "born": NAMES[7],
+    }
     born = {"dateOfBirth": "1977-07-07T00:00:00.000+00:00", "lastName": NAMES[0], "firstName": NAMES[1]}
     gone = {"externalSystemId": "M777779", "barcode": "CARD-779", "username": "xylo.quetz9", "personal": born}
     changed = {"externalSystemId": "M777778", "barcode": "CARD-778", "username": "xylo.quetz8", "personal": born}
@@ -307,12 +349,25 @@ def test_nothing_of_a_patron_is_kept_anywhere_but_in_the_library_system(
 
     stores = dict(_texts(database_url))
     assert "pii:" in stores["holdfast.ledger"]  # the images before are there, and masked
-    stores |= {"redis": _redis(redis_url), "runs": runs, "events": events, "log": caplog.text, "output": "".join(capfd.readouterr())}
+    stores |= {
+        "redis": _redis(redis_url),
+        "runs": runs,
+        "events": events,
+        "log": caplog.text,
+        "output": "".join(capfd.readouterr()),
+    }
     for path in [*SETTINGS.var.rglob("*"), *(tmp_path / "dagster").rglob("*")]:
         # What the registry left in the drop folder is its own; the demo's database is the library system.
         if path.is_file() and not path.is_relative_to(SETTINGS.feed_drops):
             stores[str(path)] = _content(path)
-    assert any(each.endswith(".parquet") for each in stores) and len(Ledger(postgres).rows("folio:demo", "students", feed_partition()))
+    assert any(each.endswith(".parquet") for each in stores) and len(
+        Ledger(postgres).rows("folio:demo", "students", feed_partition())
+    )
     assert NAMES[0] in "".join(repr(users(library)))  # what is looked for can be found
-    leaks = {(name, store) for store, text in stores.items() for name in ("Quetzal", "Xyloph", "M77777", "CARD-77", "xylo", "1977") if name in text}
+    leaks = {
+        (name, store)
+        for store, text in stores.items()
+        for name in ("Quetzal", "Xyloph", "M77777", "CARD-77", "xylo", "1977")
+        if name in text
+    }
     assert not leaks

@@ -44,7 +44,9 @@ def assert_once(ils: DemoIls, postgres: Postgres) -> None:
     assert names == {f"M{number:06d}": f"Family{number}" for number in range(PATRONS)}
 
 
-def test_a_load_of_patrons_that_is_killed_again_and_again_writes_each_once(registry: DemoIls, postgres: Postgres) -> None:
+def test_a_load_of_patrons_that_is_killed_again_and_again_writes_each_once(
+    registry: DemoIls, postgres: Postgres
+) -> None:
     seed = int(os.environ.get("HOLDFAST_TEST_SEED") or random.randrange(10**6))
     print(f"HOLDFAST_TEST_SEED={seed}")
     chance = random.Random(seed)
@@ -72,7 +74,9 @@ def test_a_load_of_patrons_that_is_killed_again_and_again_writes_each_once(regis
 
 @pytest.mark.usefixtures("hurried")
 @pytest.mark.parametrize("kind", ["drop_after", "cut_answer", "500", "429"])
-def test_a_write_of_a_patron_whose_answer_is_lost_is_done_once(registry: DemoIls, postgres: Postgres, kind: str) -> None:
+def test_a_write_of_a_patron_whose_answer_is_lost_is_done_once(
+    registry: DemoIls, postgres: Postgres, kind: str
+) -> None:
     registry.fault(kind, "POST", "/users", times=2, retry_after=0.01)
     registry.fault(kind, "PUT", "/users", times=2, retry_after=0.01)
     assert fine_feed().outcomes == {"committed": PATRONS}

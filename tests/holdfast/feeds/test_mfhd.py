@@ -5,25 +5,13 @@ from __future__ import annotations
 import io
 
 import polars as pl
-from pymarc import Field, Indicators, Record, Subfield
 
 from holdfast.feeds.mfhd import read_mfhd
 from holdfast.feeds.rows import Batch, mask_rows
 from holdfast.settings import Feed
+from tests.mfhd import LEADER, mfhd
 
 FEED = Feed(kind="holdings", format="marc", constants={"copy_number": "1"})
-LEADER = "00000cy  a22000001n 4500"
-
-
-def mfhd(number: str, *fields: tuple[str, str], leader: str = LEADER) -> bytes:
-    record = Record(leader=leader, force_utf8=True)
-    if number:
-        record.add_field(Field(tag="001", data=number))
-    record.add_field(Field(tag="004", data="in00000000001"))
-    for tag, text in fields:
-        pairs = [Subfield(code=piece[0], value=piece[1:]) for piece in text.split("$")[1:]]
-        record.add_field(Field(tag=tag, indicators=Indicators(" ", " "), subfields=pairs))
-    return bytes(record.as_marc())
 
 
 def read(*records: bytes) -> Batch:
