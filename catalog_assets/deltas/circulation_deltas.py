@@ -36,7 +36,7 @@ def circulation_deltas(
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     day = dt.date.fromisoformat(context.partition_key)
     window = window_of(day, SETTINGS.library.timezone, SETTINGS.deltas.overlap)
-    read = read_circulation_day(lake, postgres, ils, window, salt, SETTINGS.deltas.settling, context.run_id)
+    read = read_circulation_day(lake, postgres, ils, window, salt, SETTINGS.deltas.settling, context.run.run_id)
     facts = {"items": read.items, "late": read.late, "read_at": read.read_at.isoformat(), "watermark": read.watermark}
     return dg.MaterializeResult(
         metadata=delta_metadata(read.rows, ROWS, **facts, gaps=len(read.gaps)),

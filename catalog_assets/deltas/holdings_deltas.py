@@ -45,7 +45,7 @@ def holdings_deltas(
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     day = dt.date.fromisoformat(context.partition_key)
     window = window_of(day, SETTINGS.library.timezone, SETTINGS.deltas.overlap)
-    read = read_holdings_day(lake, postgres, ils, window, salt, RULES, context.run_id)
+    read = read_holdings_day(lake, postgres, ils, window, salt, RULES, context.run.run_id)
     facts = {
         **read.changes,
         "read": read.read,

@@ -8,7 +8,7 @@ from holdfast.outcomes import Conservation
 from holdfast.partners.delta import EXPORTED
 from resources.ils.folio import FolioClient
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
+from resources.lake.metadata import feed_metadata
 from resources.partners.client import export_partner
 from resources.partners.contents import Stores
 from resources.postgres.client import Postgres
@@ -45,7 +45,7 @@ def partner_exports(
         made.rows.height + len(made.refused), {"exported": made.manifest["records"], "quarantined": len(made.refused)}
     )
     return dg.MaterializeResult(
-        metadata=table_metadata(
+        metadata=feed_metadata(
             made.rows.height,
             EXPORTED,
             file=dg.MetadataValue.path(made.path),

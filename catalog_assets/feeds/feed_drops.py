@@ -9,7 +9,7 @@ from holdfast.feeds.rows import rows_schema
 from holdfast.outcomes import Conservation
 from resources.ils.feeds import check_feeds
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
+from resources.lake.metadata import feed_metadata
 from resources.postgres.client import Postgres
 from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
@@ -38,6 +38,7 @@ def feed_drops(
     vault: dg.ResourceParam[Vault],
 ) -> dg.MaterializeResult:
     (name, day), partition = feed_of(context), context.partition_key
+    kind = SETTINGS.feeds[name].kind
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     got = receive_feed(SETTINGS, lake, postgres, vault, name, day, salt, context.run.run_id)
     quarantine = Quarantine(postgres, "catalogue")
@@ -49,8 +50,8 @@ def feed_drops(
         {"not_taken": dg.MetadataValue.md("\n".join(f"- {each}" for each in got.waiting[:50]))} if got.waiting else {}
     )
     return dg.MaterializeResult(
-        metadata=table_metadata(
-            got.rows, rows_schema(SETTINGS.feeds[name].kind), drops=got.drops, bytes=got.bytes, quarantined=got.rejected
+        metadata=feed_metadata(
+            got.rows, rows_schema(kind), kind, drops=got.drops, bytes=got.bytes, quarantined=got.rejected
         )
         | waiting
         | quarantine_metadata(quarantine, partition),

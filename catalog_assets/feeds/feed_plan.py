@@ -10,7 +10,7 @@ from holdfast.environment import read_environment
 from holdfast.feeds.plan import PLAN
 from resources.ils.folio import FolioClient
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
+from resources.lake.metadata import feed_metadata
 from resources.lake.tables import as_markdown
 from resources.ledger.client import Ledger
 from resources.ledger.planning_feeds import plan_feed_window
@@ -52,7 +52,7 @@ def feed_plan(
     plan, changes = lake.read("feed_plan", partition), lake.read("feed_plan", partition, "changes")
     counted = conservation(outcomes(lake.read("feed_plan", partition, "standing"), plan, NOTHING_WRITTEN))
     return dg.MaterializeResult(
-        metadata=table_metadata(
+        metadata=feed_metadata(
             plan.height,
             PLAN,
             **dict(plan.group_by("action").len().sort("action").iter_rows()),

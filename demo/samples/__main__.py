@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from demo.samples import drops, museum, pages
+from demo.samples import drops, feeds, museum, pages
 
 
 def files() -> dict[str, bytes]:
@@ -22,6 +22,9 @@ def files() -> dict[str, bytes]:
         out[f"scans/{batch_id}/manifest.json"] = text.encode() + b"\n"
     out["museum/prints/prints.csv"] = museum.prints()
     out["museum/objects/objects.xml"] = museum.objects()
+    out["feeds/students/students.csv"] = feeds.students()
+    out["feeds/shelving/items.csv"] = feeds.items()
+    out["feeds/serials/serials.mrc"] = feeds.serials()
     return out
 
 
@@ -38,7 +41,7 @@ def put(path: Path, data: bytes) -> bool:
 
 def main(given: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.samples", description=__doc__)
-    parser.add_argument("--to", type=Path, required=True, help="folder that gets marc/, scans/ and museum/")
+    parser.add_argument("--to", type=Path, required=True, help="folder that gets marc/, scans/, museum/ and feeds/")
     chosen = parser.parse_args(given)
     for name, data in files().items():
         done = put(chosen.to / name, data)

@@ -18,6 +18,7 @@ from psycopg import sql
 
 from catalog_assets.partitions import SETTINGS
 from demo.ils.patrons import GROUPS
+from demo.samples import feeds
 from resources.ledger.client import Ledger
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
@@ -371,3 +372,24 @@ def test_nothing_of_a_patron_is_kept_anywhere_but_in_the_library_system(
         if name in text
     }
     assert not leaks
+
+
+def test_the_samples_do_what_they_say(library: DemoIls, postgres: Postgres) -> None:
+    for group in GROUPS:
+        library.call("DELETE", f"/groups/{group}").raise_for_status()  # the sample library brings its own
+    library.seed()
+    put(feeds.students())
+    students = fine_feed()
+    known = sum(
+        1 for each in listed(library, "/users", "users") if GROUPS.get(each.get("patronGroup", "")) in feeds.STUDENTS
+    )
+    assert students.outcomes == {
+        "committed": feeds.GONE + feeds.CHANGED + feeds.NEW,
+        "quarantined": 2,
+        "unchanged": known - feeds.NEW - feeds.GONE - feeds.CHANGED,
+    }
+    assert {code for code, _, _ in waiting(postgres)} == {"feed.date", "feed.reference"}
+    put(feeds.items(), "items.csv", "shelving")
+    assert fine_feed("shelving").outcomes == {"committed": feeds.RECLASSIFIED, "quarantined": 1}
+    put(feeds.serials(), "serials.mrc", "serials")
+    assert fine_feed("serials").outcomes == {"committed": 2, "quarantined": 1}

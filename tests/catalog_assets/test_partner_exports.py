@@ -17,7 +17,7 @@ from catalog_assets.partitions import SETTINGS
 from commands.main import main
 from holdfast import marc
 from holdfast.settings import Export
-from tests.catalogue_load import ROOT
+from tests.catalogue_load import ROOT, messages_of
 from tests.demo_ils import DemoIls
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
@@ -66,7 +66,8 @@ def test_a_partner_gets_holdings_items_and_loans_in_codes_and_without_patrons(
             asset_selection=[dg.AssetKey("catalog_snapshot")],
             instance=instance,
         )
-    assert run("holdings_reading", TODAY).success
+    read = run("holdings_reading", TODAY)
+    assert read.success, messages_of(read)
 
     path, manifest = export(monkeypatch, "union", contents="items", format="csv")
     items = {row["barcode"]: row for row in rows(path)}
