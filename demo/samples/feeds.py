@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 
 from pymarc import Field, Indicators, Record, Subfield
 
@@ -84,7 +85,7 @@ def _mfhd(number: str, bib: str, *fields: tuple[str, str]) -> bytes:
     return bytes(record.as_marc())
 
 
-def _csv(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> bytes:
+def _csv(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> bytes:
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(head)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from holdfast.feeds.elements import masked_elements
+from holdfast.feeds.elements import ELEMENTS, masked_elements
 from holdfast.feeds.plan import CHANGES, PLAN, FeedPlan, expiries, live_schema, plan_feed
 from holdfast.feeds.rows import content_hash
 from holdfast.identity import idempotency_key
@@ -145,6 +145,8 @@ def _usable(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """(rows in the library system's own names, faults: columns record, correlation_id, fault). Faults go to `rejections` too."""
     table, known = ils.elements[feed.kind], live[feed.by].drop_nulls().implode()
+    # A column of a CSV that has no place is a mistake in holdfast.toml; a MARC record says what it says.
+    rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in ELEMENTS[feed.kind] if name not in table)
     faults: dict[int, tuple[str, Rejection]] = {}
     for element, at in table.items():
         if not at.reference and at.form != "number":
