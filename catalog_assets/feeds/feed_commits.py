@@ -8,7 +8,7 @@ from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
 from holdfast.environment import read_environment
 from resources.ils.folio import FolioClient
 from resources.lake.client import Lake
-from resources.lake.metadata import table_metadata
+from resources.lake.metadata import peak_mib, table_metadata
 from resources.ledger.applying_feeds import apply_feed, feed_refusals
 from resources.ledger.client import Ledger, Load
 from resources.postgres.client import Postgres
@@ -55,7 +55,9 @@ def feed_commits(
     quarantine.replace("feed_commits", partition, feed_refusals(applied, plan), run_id=context.run.run_id)
     quarantine.count_outcomes("feed_commits", partition, counted, run_id=context.run.run_id)
     return dg.MaterializeResult(
-        metadata=table_metadata(rows.height, OUTCOMES, written_now=applied.now, **applied.pace, **counted.outcomes)
+        metadata=table_metadata(
+            rows.height, OUTCOMES, written_now=applied.now, **applied.pace, peak_mib=peak_mib(), **counted.outcomes
+        )
         | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )

@@ -15,6 +15,7 @@ import pytest
 from catalog_assets.definitions import build_defs
 from catalog_assets.partitions import SETTINGS
 from commands.main import main
+from demo.ils.reference import DESK_1
 from holdfast import marc
 from holdfast.settings import Export
 from tests.catalogue_load import ROOT, messages_of
@@ -66,6 +67,8 @@ def test_a_partner_gets_holdings_items_and_loans_in_codes_and_without_patrons(
             asset_selection=[dg.AssetKey("catalog_snapshot")],
             instance=instance,
         )
+    lend = {"itemBarcode": item["barcode"], "userBarcode": user["barcode"], "servicePointId": DESK_1}
+    library.call("POST", "/circulation/check-out-by-barcode", json=lend).raise_for_status()
     read = run("holdings_reading", TODAY)
     assert read.success, messages_of(read)
 
@@ -88,6 +91,15 @@ def test_a_partner_gets_holdings_items_and_loans_in_codes_and_without_patrons(
     }  # fmt: skip
     bibs = frames.subfields.filter(frames.subfields["tag"] == "004")["value"]
     assert bibs.str.starts_with("in").all()
+
+    assert run("circulation_reading", TODAY).success
+    path, manifest = export(monkeypatch, "union", contents="circulation", format="csv")
+    loans = rows(path)
+    assert manifest["records"] == len(loans) > 0
+    assert {row["state"] for row in loans} <= {"on loan", "returned"} and all(
+        row["library"] and row["at"] for row in loans
+    )
+    assert "pii:" not in path.read_text() and user["id"] not in path.read_text()
 
     # The command makes the same, from the same settings.
     config = tmp_path / "holdfast.toml"
