@@ -264,7 +264,7 @@ FEEDS: dict[str, str] = {
     "content_sha256": "hex, of the elements; keyed with the salt where a row is private",
     "idempotency_key": "the change's key in the ledger: written once, whatever happens",
     "action": "create, update or expire",
-    "target": "id in the library system; of a new record the one that it gets, empty where the system gives it",
+    "target": "id in the library system; of a new record the one that it gets, if the system lets us choose it",
     "version": "of the live record that was looked at; 0 for a new one, and where the system has none",
     "element": "what changes (holdfast/feeds/elements.py)",
     "before": "what the library system has; a token where it is private; empty: nothing",

@@ -47,6 +47,7 @@ ITEMS: Mapping[str, Element] = {
     "holdings": Element("number of the holdings record in the library system"),
     "bib": Element("number of the bibliographic record in the library system"),
     "location": Element("by its code in the library system"),
+    "library": Element("home library, by its code in the library system"),
     "material_type": Element("by its name or code in the library system"),
     "loan_type": Element("by its name or code in the library system"),
     "status": Element("as the library system names it"),

@@ -16,7 +16,7 @@ PLAN = pl.Schema(
         "idempotency_key": pl.String,
         "content_sha256": pl.String,
         "action": pl.String,  # 'create', 'update' or 'expire'
-        "target": pl.String,  # id in the library system; of a new record the one that it will get, '' where the system gives it
+        "target": pl.String,  # id in the library system; of a new record the one that it gets, if the system lets us choose
         "version": pl.Int64,
         "key": pl.String,  # a token where the key is masked
     }
@@ -50,13 +50,12 @@ class FeedPlan(NamedTuple):
     standing: pl.DataFrame
 
 
-def plan_feed(rows: pl.DataFrame, live: pl.DataFrame, kind: FeedKind, key: str, *, chosen_ids: bool) -> FeedPlan:
+def plan_feed(rows: pl.DataFrame, live: pl.DataFrame, kind: FeedKind, key: str) -> FeedPlan:
     """The plan of all rows of a window.
 
     Args:
         rows: shape `rows.rows_schema`, masked (`rows.mask_rows`).
         live: shape `live_schema`, masked with the same salt; those whose key a row has, at least.
-        chosen_ids: the client chooses the id of a new record.
 
     A row that says the same as the row before it is a duplicate; rows of one key that say different things are a collision,
     for nothing tells which is right, and so is a key that two live records have.
@@ -96,7 +95,7 @@ def plan_feed(rows: pl.DataFrame, live: pl.DataFrame, kind: FeedKind, key: str, 
     wanted = judged.filter(pl.col("verdict").is_in(["new", "update"]))
     keep = wanted.select("record")
     return FeedPlan(
-        _with_keys(wanted, chosen_ids),
+        _with_keys(wanted),
         changes.join(keep, on="record", how="semi", maintain_order="left"),
         judged.select([pl.col(name).cast(dtype) for name, dtype in STANDING.items()]),
     )
@@ -118,13 +117,11 @@ def _changes(judged: pl.DataFrame, live: pl.DataFrame, kind: FeedKind) -> pl.Dat
     )
 
 
-def _with_keys(wanted: pl.DataFrame, chosen_ids: bool) -> pl.DataFrame:
+def _with_keys(wanted: pl.DataFrame) -> pl.DataFrame:
     keys, targets = [], []
-    for correlation, content, target, key in wanted.select(
-        "correlation_id", "content_sha256", "target", "key"
-    ).iter_rows():
-        targets.append(target or (new_target(correlation, content) if chosen_ids else ""))
-        keys.append(idempotency_key(correlation, targets[-1] or key, content))
+    for correlation, content, target in wanted.select("correlation_id", "content_sha256", "target").iter_rows():
+        targets.append(target or new_target(correlation, content))
+        keys.append(idempotency_key(correlation, targets[-1], content))
     return wanted.with_columns(
         pl.Series("idempotency_key", keys, dtype=pl.String),
         pl.when(pl.col("verdict") == "new").then(pl.lit("create")).otherwise(pl.lit("update")).alias("action"),

@@ -12,10 +12,10 @@ from holdfast.feeds.plan import live_schema
 from holdfast.privacy.masking import token
 from holdfast.settings import Settings, SettingsError
 from resources.ils.client import Capabilities, Entity, EntityUnit, Kind, Written
-from resources.ils.elements import FOLIO, NUMBERED, NotInThisSystem, Table, check_elements, elements_of
+from resources.ils.elements import FOLIO, KOHA, NUMBERED, NotInThisSystem, Table, check_elements, elements_of
 
 KINDS: Mapping[FeedKind, Kind] = {"patrons": "patron", "items": "item", "holdings": "holdings"}
-TABLES: Mapping[str, Mapping[FeedKind, Table]] = {"folio": FOLIO}
+TABLES: Mapping[str, Mapping[FeedKind, Table]] = {"folio": FOLIO, "koha": KOHA}
 _LONGEST_QUERY = 2_000  # characters: values are asked for in the address, of which a gateway takes 4,000 or 8,000
 
 

@@ -69,7 +69,7 @@ def plan_feed_window(
     live = _live_of(lake, vault, partition, current, feed, ils, references, salt)
     everybody = _everybody(feed, ils, references, salt) if feed.missing == "expire" else None
     good, faults = _usable(current, live, feed, ils, references, planned.rejections)
-    plan = plan_feed(good, live, feed.kind, feed.by, chosen_ids=KINDS[feed.kind] in ils.capabilities.chosen_ids)
+    plan = plan_feed(good, live, feed.kind, feed.by)
     known = _known(ledger, ils.name, name, partition)
     if everybody is not None and rows.height:
         planned.live = everybody.height

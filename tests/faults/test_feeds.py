@@ -53,7 +53,7 @@ def test_a_load_of_patrons_that_is_killed_again_and_again_writes_each_once(
     registry.fault("slow", "POST", "/users", times=-1, seconds=0.05)
     registry.fault("slow", "PUT", "/users", times=-1, seconds=0.05)
     kills = 0
-    while kills < 4:
+    while kills < 3:
         before = len(registry.audit("USER"))
         run = start_feed_load()
         target = before + chance.randint(1, 6)
@@ -73,7 +73,7 @@ def test_a_load_of_patrons_that_is_killed_again_and_again_writes_each_once(
 
 
 @pytest.mark.usefixtures("hurried")
-@pytest.mark.parametrize("kind", ["drop_after", "cut_answer", "500", "429"])
+@pytest.mark.parametrize("kind", ["drop_after", "500"])
 def test_a_write_of_a_patron_whose_answer_is_lost_is_done_once(
     registry: DemoIls, postgres: Postgres, kind: str
 ) -> None:

@@ -88,7 +88,7 @@ def test_an_empty_cell_says_nothing_and_what_is_the_same_is_unchanged() -> None:
             "expires": None,
         },
     )
-    planned = plan_feed(rows, there, "patrons", "external_id", chosen_ids=True)
+    planned = plan_feed(rows, there, "patrons", "external_id")
     assert planned.standing["verdict"].to_list() == ["unchanged", "update", "new", "duplicate"]
     assert planned.plan.select("record", "action").rows() == [(2, "update"), (3, "create")]
     assert planned.changes.filter(pl.col("record") == 2).rows() == [(2, "expires", None, "2027-01-01")]
@@ -99,7 +99,7 @@ def test_an_empty_cell_says_nothing_and_what_is_the_same_is_unchanged() -> None:
 def test_rows_and_records_that_contradict_each_other_are_collisions() -> None:
     rows, _ = read("id,name,group,until,active\n1,Ada,staff,,\n1,Ada,student,,\n2,Bob,,,\n", patrons())
     there = live({"target": "a", "external_id": "2"}, {"target": "b", "external_id": "2"})
-    planned = plan_feed(rows, there, "patrons", "external_id", chosen_ids=False)
+    planned = plan_feed(rows, there, "patrons", "external_id")
     assert planned.standing["verdict"].to_list() == ["collision"] * 3
     assert planned.standing["detail"].to_list()[2] == "2 live records have this external_id"
     assert not planned.plan.height and not planned.changes.height
@@ -136,13 +136,13 @@ def test_every_row_has_one_verdict_and_a_second_load_of_what_was_written_changes
     rows = pl.concat([each.rows for each in batches]) if batches else pl.DataFrame(schema=rows_schema("patrons"))
     rejected = [record for each in batches for record, _ in each.rejected]
     assert sorted([*rows["record"].to_list(), *rejected]) == list(range(1, rows.height + len(rejected) + 1))
-    planned = plan_feed(rows, live(), "patrons", "external_id", chosen_ids=True)
+    planned = plan_feed(rows, live(), "patrons", "external_id")
     assert planned.standing["record"].to_list() == rows["record"].to_list()
     written: dict[str, dict[str, Any]] = {target: {"target": target} for target in planned.plan["target"].to_list()}
     targets = dict(planned.plan.select("record", "target").iter_rows())
     for record, element, _, after in planned.changes.iter_rows():
         written[targets[record]][element] = after
-    again = plan_feed(rows, live(*written.values()), "patrons", "external_id", chosen_ids=True)
+    again = plan_feed(rows, live(*written.values()), "patrons", "external_id")
     assert set(again.standing["verdict"].to_list()) <= {"unchanged", "duplicate", "collision"}
 
 
@@ -159,6 +159,12 @@ def test_every_row_has_one_verdict_and_a_second_load_of_what_was_written_changes
 def test_a_wrong_feed_fails_at_start(table: str, said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         parse_settings(f'[library]\nname = "L"\n[sources.a]\n[feeds.x]\n{table}\n')
+
+
+def test_a_feed_has_a_name_that_no_source_has() -> None:
+    table = '[feeds.a]\nkind = "items"\nkey = "barcode"\n[feeds.a.columns]\nbarcode = "b"\n'
+    with pytest.raises(SettingsError, match="feeds: a: a source has this name already"):
+        parse_settings(f'[library]\nname = "L"\n[sources.a]\n{table}')
 
 
 def test_every_kind_masks_what_is_private() -> None:
