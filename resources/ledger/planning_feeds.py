@@ -71,9 +71,10 @@ def plan_feed_window(
     good, faults = _usable(current, live, feed, ils, references, planned.rejections)
     plan = plan_feed(good, live, feed.kind, feed.by)
     known = _known(ledger, ils.name, name, partition)
-    if everybody is not None and rows.height:
+    if everybody is not None and current.height:
         planned.live = everybody.height
-        rejected = lake.read(DROPS, partition, "rejected")
+        newest = pl.col("record") >= lake.read(DROPS, partition, "drops")["first_record"].max()
+        rejected = lake.read(DROPS, partition, "rejected").filter(newest)
         first = max(EXPIRED_FROM, *(record + 1 for record in known["record"]), 0)
         plan, planned.waiting = _with_expiries(plan, current, rejected, everybody, feed, partition, first)
     plan = _without_settled(plan, known, ledger, ils.name)

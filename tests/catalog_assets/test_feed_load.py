@@ -129,6 +129,13 @@ def test_nobody_is_expired_while_a_row_can_not_be_read(library: DemoIls, postgre
     held = fine_feed()
     assert "1 rows can't be read, and whom they name is not known" in held.waits_for
     assert held.outcomes == {"planned": 1, "quarantined": 1, "unchanged": 7}
+    put(HEAD, "empty.csv", later=30)  # nobody is in it: that is no list of everybody
+    assert not fine_feed().rows("feed_plan").height
+    put(HEAD + "".join(student(number) for number in range(1, 8)), "mended.csv", later=60)
+    mended = fine_feed()
+    assert mended.waits_for == "everything that was planned is written"
+    assert mended.outcomes == {"committed": 1, "duplicate": 7, "quarantined": 1, "unchanged": 7}
+    assert users(library)["M000008"]["expirationDate"].startswith(DAY.date().isoformat())
 
 
 def test_what_somebody_changed_after_the_plan_stays_and_a_new_plan_heals_it(
