@@ -7,6 +7,7 @@ states are kept: what changed is found against them, and now and then everything
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ class Rules:
     whole_every: dt.timedelta
     removed_share: float
     masking: tuple[str, ...] = MASKED_IN_ENTITIES
+
+    @property
+    def masked_by(self) -> str:
+        return hashlib.sha256("\n".join(sorted(self.masking)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -164,7 +169,7 @@ def read_holdings_day(
 ) -> DayRead:
     """Holdings records and items that were changed in the window as they are now, and what changed in them.
 
-    Everything is read where nothing was yet, and where that is longer ago than `rules.whole_every`. Read again the partition
+    Everything is read where nothing was yet by these rules of masking, and where that is longer ago than `rules.whole_every`. Read again the partition
     keeps what it had: a record that was changed on a later day since is told of by that day only.
 
     Raises:
@@ -172,11 +177,14 @@ def read_holdings_day(
     """
     log, key = DeltaLog(postgres, ASSET, ils.name), window.day.isoformat()
     with log.alone():
-        read_at, last_whole = ils.clock(), log.compared_whole_at()
+        read_at, last_whole = ils.clock(), log.compared_whole_at(rules.masked_by)
+        before = lake.facts(ASSET, key)
         whole = last_whole is None or read_at - last_whole >= rules.whole_every
         # The states and the partition change together. A run that dies between the two finds the same changes again.
         with postgres.transaction() as connection, lake.replace(ASSET, key) as writer:
             day = _Day(writer, connection, ils.name, window)
+            if last_whole is None:  # other rules: what was kept may hold what is to be masked now
+                connection.execute("DELETE FROM entity_states WHERE ils = %s", [ils.name])
             for kind in KINDS:
                 since, until = (None, None) if whole else (window.asked_from.isoformat(), window.end.isoformat())
                 for page in ils.entities(kind, since, until):
@@ -184,14 +192,16 @@ def read_holdings_day(
                         day.take(holdings_columns(page, salt, rules.masking), baseline=last_whole is None)
             if whole:
                 day.remove_what_is_gone(rules.removed_share)
-            day.carry_on(_before(lake, key, "rows"), _before(lake, key, "deltas"))
+            if before.get("masked_by") == rules.masked_by:
+                day.carry_on(_before(lake, key, "rows"), _before(lake, key, "deltas"))
             writer.facts |= {"ils": ils.name, "watermark": day.watermark, "read_at": read_at.isoformat()}
+            writer.facts["masked_by"] = rules.masked_by
         lacks = "" if window.is_over(read_at, rules.settling) else NOT_OVER
         rows, changes = lake.rows(ASSET, key), lake.rows(ASSET, key, "deltas")
         log.enter(
             WindowReading(
                 ASSET, ils.name, window.day, window.asked_from, window.end, read_at, lacks, day.watermark, rows, changes,
-                whole, run_id,
+                whole, run_id, rules.masked_by,
             )
         )  # fmt: skip
     found = gaps(log.readings(), window.day) | ({window.day: lacks} if lacks else {})

@@ -27,6 +27,7 @@ class WindowReading:
     changes: int = 0
     whole: bool = False
     run_id: str = ""
+    masking: str = ""
 
     @property
     def complete(self) -> bool:
@@ -73,12 +74,12 @@ class DeltaLog:
                 [why, self._asset, self._ils, day],
             )
 
-    def compared_whole_at(self) -> dt.datetime | None:
-        """When everything was read last, by the library system's clock."""
+    def compared_whole_at(self, masking: str) -> dt.datetime | None:
+        """When everything was read last and masked by these rules, by the library system's clock."""
         with self._postgres.transaction() as connection:
             row = connection.execute(
-                "SELECT max(read_at) AS at FROM delta_windows WHERE asset = %s AND ils = %s AND whole",
-                [self._asset, self._ils],
+                "SELECT max(read_at) AS at FROM delta_windows WHERE asset = %s AND ils = %s AND whole AND masking = %s",
+                [self._asset, self._ils, masking],
             ).fetchone()
         return row["at"] if row else None
 

@@ -68,7 +68,8 @@ def kind_of(kind: Kind) -> _Kind:
 
 def target_of(unit: EntityUnit) -> str:
     """The id of the unit's record; of a new one that names none, made from the idempotency key: creating twice creates once."""
-    return unit.target or str(uuid.uuid5(NAMESPACE, f"{unit.kind}:{unit.idempotency_key}"))
+    named = unit.changes.get("/id", (None, None))[1]
+    return unit.target or str(named or "") or str(uuid.uuid5(NAMESPACE, f"{unit.kind}:{unit.idempotency_key}"))
 
 
 def stamp(moment: str) -> str:

@@ -14,6 +14,7 @@ CREATE TABLE delta_windows (
     rows       bigint NOT NULL DEFAULT 0,
     changes    bigint NOT NULL DEFAULT 0,
     whole      boolean NOT NULL DEFAULT false, -- everything was read and compared, not only what changed
+    masking    text NOT NULL DEFAULT '', -- hash of the rules that the rows were masked by
     run_id     text NOT NULL DEFAULT ''
 );
 CREATE INDEX delta_windows_day ON delta_windows (asset, ils, day, id);

@@ -187,9 +187,18 @@ def test_a_day_of_holdings_says_what_changed_and_a_whole_comparison_what_is_gone
     deltas = lake.read(holdings.ASSET, today.isoformat(), "deltas")
     assert deltas.filter(pl.col("change") == "removed")["id"].to_list() == [id_of(5)]
     assert sum(frame.height for frame in holdings.read_states(postgres, client.name, "item")) == 30
+    # Other rules of masking: nothing that was kept unmasked by the ones before is kept on.
+    stricter = dataclasses.replace(RULES, masking=(*RULES.masking, "item:/enumeration"))
+    fourth = read(stricter)
+    assert fourth.baseline and not any(fourth.changes.values()) and fourth.rows == 31
+    assert '"v.1"' not in str(
+        [frame["body"].to_list() for frame in holdings.read_states(postgres, client.name, "item")]
+    )
+    for table in ("rows", "deltas"):
+        assert '"v.1"' not in str(lake.read(holdings.ASSET, today.isoformat(), table).to_dicts())
     # Nothing changed since: it gives the same.
     rows = lake.read(holdings.ASSET, today.isoformat()).sort("id")
-    assert read().changes == third.changes
+    assert read(stricter).changes == fourth.changes
     assert lake.read(holdings.ASSET, today.isoformat()).sort("id").equals(rows)
 
 
