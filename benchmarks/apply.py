@@ -33,6 +33,7 @@ from resources.embedded.services import start, stop
 from resources.ils.client import Unit
 from resources.ils.folio import FolioClient
 from resources.lake.client import Lake
+from resources.ledger.applying import units_of
 from resources.postgres.client import Postgres
 from resources.redis.client import Redis
 from tests.demo_ils import DemoIls
@@ -163,8 +164,6 @@ def lay_out(folder: Path, url: str, count: int) -> str:
     base, load = drops(count)
     lake, ils = Lake(folder / "lake"), client(url)
     with contextlib.closing(ils):
-        from resources.ledger.applying import units_of
-
         plan = plan_load(lake, "base", base, [])
         units: list[Unit] = list(units_of(plan, lake.read("change_plan", "base", "patches")))
         for at in range(0, len(units), 100):

@@ -122,7 +122,9 @@ def fine(source: str = "ebooks", only: tuple[str, ...] = ALL) -> Loaded:
     return loaded
 
 
-def start_load(source: str = "ebooks", *, chunk_records: int = 5, before: str = "") -> subprocess.Popen[bytes]:
+def start_load(
+    source: str = "ebooks", *, chunk_records: int = 5, before: str = "", only: tuple[str, ...] = ALL
+) -> subprocess.Popen[bytes]:
     """The job in a process of its own, to be killed; it ends with 0 where the run succeeds. `before` is run first."""
     config = SETTINGS.var / "holdfast.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
@@ -131,7 +133,7 @@ def start_load(source: str = "ebooks", *, chunk_records: int = 5, before: str = 
     )
     code = (
         f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{before}\nfrom tests.catalogue_load import load\n"
-        f"loaded = load({source!r})\nprint(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
+        f"loaded = load({source!r}, {only!r})\nprint(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
     )
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code],

@@ -129,49 +129,71 @@ class Committer:
             LocksAwayError: Redis does not come back.
             LockLostError: the locks were lost again and again.
         """
+        known = identifiers or {}
         late: list[Unit] = []
         for at in range(0, len(units), self._progress_records):
             chunk = units[at : at + self._progress_records]
-            began = time.monotonic()
-            busy, done = self._commit_free(chunk, contents, identifiers or {}, collisions)
-            late += busy
-            self._count(len(done), began)
-            yield from done
+
+            def what_is_free(done: dict[str, Written], chunk: Sequence[Unit] = chunk) -> None:
+                late.extend(self._commit_free(chunk, contents, known, collisions, done))
+
+            yield from self._whatever_comes(what_is_free)
         # One by one: a record that stays locked stops only itself.
         end, still = time.monotonic() + self._patience, None
         for unit in late:
-            began = time.monotonic()
+
+            def this_one(done: dict[str, Written], unit: Unit = unit) -> None:
+                self._chunk_under_locks([unit], contents, known, collisions, done, end - time.monotonic())
+
             try:
-                done = self._chunk_under_locks([unit], contents, identifiers or {}, collisions, end - began)
+                yield from self._whatever_comes(this_one)
             except BusyError as error:
                 still = error
-                continue
-            self._count(len(done), began)
-            yield from done
         if still is not None:
             raise still
+
+    def _whatever_comes(self, work: Callable[[dict[str, Written]], None]) -> Iterator[Written]:
+        """What `work` got done, also where it ended with an error, which comes after it."""
+        began, done = time.monotonic(), dict[str, Written]()
+        try:
+            work(done)
+        except Exception:
+            if done:
+                self._count(len(done), began)
+                yield from done.values()
+            raise
+        self._count(len(done), began)
+        yield from done.values()
 
     def _count(self, count: int, began: float) -> None:
         self.progress.done += count
         self.progress.chunks += 1
         self.progress.seconds += time.monotonic() - began
-        log.info("%s: %s", self._load.partition, self.progress)
+        log.info("%s: %s", self._load.partition, str(self.progress))
 
     def _commit_free(
-        self, units: Sequence[Unit], contents: dict[str, str], identifiers: Identifiers, collisions: Collisions | None
-    ) -> tuple[list[Unit], list[Written]]:
-        """(units that others are at, what became of the rest)."""
+        self,
+        units: Sequence[Unit],
+        contents: dict[str, str],
+        identifiers: Identifiers,
+        collisions: Collisions | None,
+        done: dict[str, Written],
+    ) -> list[Unit]:
+        """Units that others are at; what became of the rest is put into `done`."""
         busy: list[Unit] = []
         free = list(units)
         while free:
             try:
-                return busy, self._chunk_under_locks(free, contents, identifiers, collisions, 0)
+                self._chunk_under_locks(free, contents, identifiers, collisions, done, 0)
+                break
             except BusyError as error:
                 log.info("left for the end: %s", error)
-                held = [each for each in free if set(self._names(each, identifiers)) & error.holders.keys()]
-                busy += held
-                free = [each for each in free if each not in held]
-        return busy, []
+                held = {
+                    each.idempotency_key for each in free if set(self._names(each, identifiers)) & error.holders.keys()
+                }
+                busy += [each for each in free if each.idempotency_key in held]
+                free = [each for each in free if each.idempotency_key not in held]
+        return busy
 
     @staticmethod
     def _names(unit: Unit, identifiers: Identifiers) -> list[str]:
@@ -184,19 +206,18 @@ class Committer:
         contents: dict[str, str],
         identifiers: Identifiers,
         collisions: Collisions | None,
+        done: dict[str, Written],
         patience: float,
-    ) -> list[Written]:
+    ) -> None:
         names = {each.idempotency_key: self._names(each, identifiers) for each in units}
         everything = {name for each in names.values() for name in each}
-        done: dict[str, Written] = {}
         for loss in range(_LOSSES + 1):
             # After a loss, Redis may be on its way back; what was sent under the lost locks is read again.
             with self._locks.wait_for(everything, self._patience if loss else patience) as held:
                 try:
                     for each in self._commit_chunk(units, contents, names, identifiers, collisions, held):
-                        found = done.get(each.idempotency_key)
-                        done[each.idempotency_key] = found or each
-                    return list(done.values())
+                        done.setdefault(each.idempotency_key, each)
+                    return
                 except (LockLostError, FencedError) as error:
                     log.warning("locks lost (%d of %d), taking them again: %s", loss + 1, _LOSSES, error)
                     lost = error

@@ -25,7 +25,7 @@ from resources.ils.client import (
     source_record_id,
 )
 from resources.ledger.client import FencedError, Ledger, Load, Under
-from resources.ledger.commit import Committer, mask_fields
+from resources.ledger.commit import Committer, Progress, mask_fields
 from resources.postgres.client import Postgres
 from resources.redis.client import Redis
 from resources.redis.locks import BusyError, Fence, LockLostError, Locks, of_record
@@ -112,7 +112,9 @@ def locks_of(ledger: Ledger, owner: str = "run-1", ils: str = LOAD.ils) -> Locks
     return Locks(_redis[0], ils, owner, lambda: ledger.highest_fence(ils))
 
 
-def committer(catalogue: Catalogue, ledger: Ledger, chunk: int = 2, owner: str = "run-1") -> Committer:
+def committer(
+    catalogue: Catalogue, ledger: Ledger, chunk: int = 2, owner: str = "run-1", progress: int = 0
+) -> Committer:
     return Committer(
         catalogue,
         ledger,
@@ -121,7 +123,7 @@ def committer(catalogue: Catalogue, ledger: Ledger, chunk: int = 2, owner: str =
         SALT.encode(),
         locks_of(ledger, owner),
         chunk_records=chunk,
-        progress_records=chunk,
+        progress_records=progress or chunk,
         patience_seconds=0.2,
         sleep=lambda _: None,
     )
@@ -150,6 +152,37 @@ def test_a_system_that_breaks_off_every_time_is_down_and_what_is_in_doubt_stays_
     (row,) = ledger.rows(LOAD.ils, LOAD.source, LOAD.partition)
     assert (row["state"], row["attempts"]) == ("sent", 6)
     assert ledger.in_doubt(LOAD.ils, LOAD.source, LOAD.partition) == ["k0"]
+
+
+def test_what_was_written_of_a_chunk_is_told_before_the_system_went_down(postgres: Postgres) -> None:
+    """A chunk is a unit of progress, never of failure."""
+    catalogue, ledger = Catalogue(), Ledger(postgres)
+    catalogue.fate = ["done", "done", "down"]
+    units = [unit(n) for n in range(8)]
+    writing, done = committer(catalogue, ledger, chunk=2, progress=8), []
+    with pytest.raises(IlsDownError):
+        done.extend(writing.commit(units, contents(units)))
+    assert [(each.idempotency_key, each.state) for each in done] == [(f"k{n}", "acknowledged") for n in range(4)]
+    states = [row["state"] for row in ledger.rows(LOAD.ils, LOAD.source, LOAD.partition)]
+    assert states == ["acknowledged"] * 4 + ["sent"] * 2 + ["prepared"] * 2
+    assert (writing.progress.done, writing.progress.chunks) == (4, 1)
+    assert [each.state for each in committer(catalogue, ledger).commit(units, contents(units))] == ["acknowledged"] * 8
+
+
+def test_the_log_says_how_far_a_load_is_and_how_long_it_takes(
+    postgres: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    units = [unit(n) for n in range(4)]
+    with caplog.at_level("INFO", "holdfast.commit"):
+        list(committer(Catalogue(), Ledger(postgres)).commit(units, contents(units)))
+    assert [each.split(": ")[1].split(",")[0] for each in caplog.messages if " a second" in each] == [
+        "2 records written",
+        "4 records written",
+    ]
+    assert str(Progress(total=20_000, done=5_000, seconds=100)) == (
+        "5,000 of 20,000 records written, 50.0 a second, 5:00 min to go"
+    )
+    assert str(Progress(total=1_000_000, done=1_000, seconds=100)).endswith("27 h 45 min to go")
 
 
 def test_a_refused_change_is_tried_again_by_the_next_run(postgres: Postgres) -> None:
