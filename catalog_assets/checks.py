@@ -54,11 +54,11 @@ def issues_result(errors: int, records: int) -> dg.AssetCheckResult:
     )
 
 
-def written_spec(asset: str) -> dg.AssetCheckSpec:
+def written_spec(asset: str, partitions: dg.PartitionsDefinition = LOADS) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name="all_planned_is_written",
         asset=asset,
-        partitions_def=LOADS,
+        partitions_def=partitions,
         description="Every planned change was written, or it says what it waits for.",
     )
 

@@ -10,6 +10,10 @@ import dagster as dg
 from catalog_assets.approval import APPROVE_PLAN
 from catalog_assets.deltas.circulation_deltas import circulation_deltas
 from catalog_assets.deltas.holdings_deltas import holdings_deltas
+from catalog_assets.exports.partner_exports import partner_exports
+from catalog_assets.feeds.feed_commits import feed_commits
+from catalog_assets.feeds.feed_drops import feed_drops
+from catalog_assets.feeds.feed_plan import feed_plan
 from catalog_assets.jobs import (
     AUTHORITY_LINKING,
     AUTHORITY_LOAD,
@@ -18,8 +22,10 @@ from catalog_assets.jobs import (
     CHANGED_RULES,
     CIRCULATION_READING,
     COMPLETENESS,
+    FEED_LOAD,
     HOLDINGS_READING,
     MUSEUM_LOAD,
+    PARTNER_EXPORT,
     QUALITY_REPORTING,
     WRITE_APPROVED_PLAN,
 )
@@ -68,11 +74,14 @@ from sensors.delta_gap_sensors import build_delta_gap_sensors
 from sensors.delta_schedules import build_delta_schedules
 from sensors.drop_rhythm_sensor import build_drop_rhythm_sensor
 from sensors.drop_site_sensors import build_drop_site_sensors
+from sensors.feed_drop_sensor import build_feed_drop_sensor
+from sensors.feed_schedules import build_feed_schedules
 from sensors.harvest_gap_sensor import build_harvest_gap_sensor
 from sensors.marc_drop_sensor import build_marc_drop_sensor
 from sensors.museum_export_sensor import build_museum_export_sensor
 from sensors.museum_schedules import build_museum_schedules
 from sensors.nightly_schedules import build_nightly_schedules
+from sensors.partner_export_schedules import build_partner_export_schedules
 from sensors.quality_sensor import build_quality_sensor
 from sensors.run_failure_sensor import build_run_failure_sensor
 from sensors.stale_partitions_sensor import build_stale_partitions_sensor
@@ -105,6 +114,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *(holdings_deltas, circulation_deltas),
             *(authority_records, authority_links, authority_what_if),
             *(museum_export, museum_objects, museum_index),
+            *(feed_drops, feed_plan, feed_commits, partner_exports),
         ],
         asset_checks=[drops_come_as_expected],
         jobs=[
@@ -122,6 +132,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             MUSEUM_LOAD,
             *(halt_ingestion, resume_ingestion, reconcile_window, replay_window, rollback_window),
             release_quarantine,
+            FEED_LOAD,
+            PARTNER_EXPORT,
         ],
         sensors=[
             build_marc_drop_sensor(SETTINGS),
@@ -132,6 +144,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_completeness_sensor(SETTINGS),
             build_stale_partitions_sensor(SETTINGS, {name: rules.version for name, rules in RULES.items()}),
             build_museum_export_sensor(SETTINGS),
+            build_feed_drop_sensor(SETTINGS),
             build_quality_sensor(),
             build_approved_plan_sensor(),
             build_run_failure_sensor(),
@@ -142,6 +155,8 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *build_nightly_schedules(SETTINGS),
             *build_completeness_schedules(SETTINGS),
             *build_museum_schedules(SETTINGS),
+            *build_feed_schedules(SETTINGS),
+            *build_partner_export_schedules(SETTINGS),
             *build_delta_schedules(SETTINGS),
         ],
         resources=resources,

@@ -37,6 +37,20 @@ CHANGED_RULES = dg.define_asset_job(
     tags={"dagster-celery/queue": "marc21.parse"},
 )
 
+FEED_LOAD = dg.define_asset_job(
+    "feed_load",
+    selection=dg.AssetSelection.assets("feed_drops", "feed_plan", "feed_commits"),
+    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
+    description="The files of a feed and day, of patrons, items or holdings, from the folder to the library system.",
+)
+
+PARTNER_EXPORT = dg.define_asset_job(
+    "partner_export",
+    selection=dg.AssetSelection.assets("partner_exports"),
+    description="An export for a partner, of what the catalogue was when it was last looked at.",
+    tags={"dagster-celery/queue": "marc21.parse"},
+)
+
 MUSEUM_LOAD = dg.define_asset_job(
     "museum_load",
     selection=dg.AssetSelection.assets("museum_export", "museum_objects", "museum_index"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from holdfast.feeds.elements import ELEMENTS, FeedKind
+
 COLUMNS: dict[str, str] = {
     # Where a record comes from.
     "file": "name of the drop's file; in an archive, the archive's and its own",
@@ -275,3 +277,27 @@ CHANGES: dict[str, str] = {
     "library": "code of the service point",
     "in_window": "whether it was written down on this day; else it is of the overlap with the day before",
 }
+
+# Of the tables of feeds and of exports for partners; what an element holds is said where it is named (holdfast/feeds/elements.py).
+FEEDS: dict[str, str] = {
+    "record": "number of the row in the window, from 1 over all of its files; above 2,000,000,000: expired, for no row names it",
+    "place": "file, row and line; of MARC file and record",
+    "correlation_id": "UUID of feed, window, row and content, keyed with the salt where a row is private: the same in every retry",
+    "key": "by which the row is found in the library system; a token where it is private",
+    "content_sha256": "hex, of the elements; keyed with the salt where a row is private",
+    "idempotency_key": "the change's key in the ledger: written once, whatever happens",
+    "action": "create, update or expire",
+    "target": "id in the library system; of a new record the one that it gets, if the system lets us choose it",
+    "version": "of the live record that was looked at; 0 for a new one, and where the system has none",
+    "element": "what changes (holdfast/feeds/elements.py)",
+    "before": "what the library system has; a token where it is private; empty: nothing",
+    "after": "what it is to have; a token where it is private",
+    "id": "of the record in the library system",
+    "number": "its number for people",
+    "change": "new, changed or deleted since the last export of this name; same: only of an export of everything",
+}
+
+
+def feed_columns(kind: FeedKind) -> dict[str, str]:
+    """Column → what it holds, of the rows of a feed of this kind."""
+    return FEEDS | {name: element.about for name, element in ELEMENTS[kind].items()}

@@ -13,6 +13,7 @@ import os
 import re
 import tomllib
 import zoneinfo
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -22,6 +23,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from holdfast.catalogue.budget import Budget
 from holdfast.catalogue.merging import FieldSpec, MergeRule
 from holdfast.catalogue.systems import SYSTEM_FIELDS
+from holdfast.feeds.elements import ELEMENTS as FEED_ELEMENTS
+from holdfast.feeds.elements import HOLDINGS, ITEMS, Element, FeedKind
+from holdfast.feeds.elements import KEYS as FEED_KEYS
 from holdfast.harvest.rhythm import parse_rhythm
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
 from holdfast.marc.validation.issues import KINDS
@@ -153,6 +157,12 @@ class Paths(_Table):
     )
     authorities: Path | None = Field(
         default=None, description="authority files, a folder each; default: VAR/drops/authorities"
+    )
+    feeds: Path | None = Field(
+        default=None, description="feeds of patrons, items and holdings, a folder each; default: VAR/drops/feeds"
+    )
+    partners: Path | None = Field(
+        default=None, description="exports for partners, a folder each; default: VAR/exports/partners"
     )
 
 
@@ -641,6 +651,145 @@ class Collection(_Table):
         return self
 
 
+class Feed(_Table):
+    """A table of patrons, items or holdings that another system sends, and that is written to the library system."""
+
+    title: str = Field(default="", description="shown to people")
+    kind: FeedKind = Field(description="what its rows are: patrons, items or holdings")
+    format: Literal["csv", "marc"] = Field(
+        default="csv", description="marc: holdings records (MFHD) in ISO 2709 or XML"
+    )
+    pattern: str = Field(default="*.csv", description="names of the files in its folder that count")
+    encoding: Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"] = Field(default="utf-8-sig", description="of a csv")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="of a csv")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="element (holdfast/feeds/elements.py) = column of the CSV"
+    )
+    constants: dict[str, str] = Field(default_factory=dict, description="element = the same value in every row")
+    key: str = Field(default="", description="element by which a row is found in the library system")
+    date_format: str = Field(
+        default="%Y-%m-%d", min_length=2, description="of dates in it, as Python's strptime has it"
+    )
+    full: bool = Field(default=False, description="each file holds everybody; only of patrons")
+    missing: Literal["keep", "expire"] = Field(
+        default="keep", description="patrons that a full feed does not name: as they are, or expired on the feed's day"
+    )
+    missing_share: float = Field(
+        default=0.05, ge=0, le=1, description="share of the patrons that one full feed may expire; above it waits"
+    )
+    groups: tuple[str, ...] = Field(
+        default=(), description="patron groups that a full feed answers for; nobody else is expired; empty: all"
+    )
+    still_seconds: float = Field(default=3, ge=0, description="a file is complete once it has not changed for so long")
+    schedule: Cron = Field(default="0 5 * * *", description="cron of the nightly load")
+
+    @property
+    def by(self) -> str:
+        """Element by which a row is found in the library system."""
+        return self.key or "source_number"
+
+    @model_validator(mode="after")
+    def _elements_are_of_its_kind(self) -> Feed:
+        allowed = FEED_ELEMENTS[self.kind]
+        for element in (*self.columns, *self.constants):
+            if element not in allowed:
+                near = difflib.get_close_matches(element, allowed, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise ValueError(f"{element}: no such element of {self.kind} (allowed: {', '.join(allowed)}){hint}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_key(self) -> Feed:
+        keys = FEED_KEYS[self.kind]
+        if self.format == "marc":
+            if self.kind != "holdings" or self.columns:
+                raise ValueError("format: marc is for feeds of kind holdings, and has no columns")
+            return self
+        if self.key not in keys:
+            raise ValueError(f"key: found {self.key!r} (allowed: {', '.join(keys)})")
+        if self.key not in self.columns:
+            raise ValueError(f"columns: the key, {self.key}, is not among them")
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_full_feed_misses(self) -> Feed:
+        if self.full and self.kind != "patrons":
+            raise ValueError("full: only a feed of patrons can be")
+        if (self.missing == "expire" or self.groups) and not self.full:
+            raise ValueError("missing, groups: they are for feeds with full = true")
+        return self
+
+
+# What a column of an export may hold; of bibliographic records also fields and subfields, as 245$a.
+EXPORTED: Mapping[str, tuple[str, ...]] = {
+    "bibliographic": ("id", "number", "deleted"),
+    "holdings": ("id", "deleted", *HOLDINGS),
+    "items": ("id", "deleted", *ITEMS),
+    "circulation": ("item", "barcode", "state", "at", "due", "library", "deleted"),
+}
+
+
+class Export(_Table):
+    """A file for a partner: all of the catalogue, or what is new, changed or gone since the last one."""
+
+    title: str = Field(default="", description="shown to people")
+    contents: Literal["bibliographic", "holdings", "items", "circulation"] = Field(description="what its records are")
+    format: Literal["marc", "marcxml", "csv"] = Field(
+        default="marc", description="ISO 2709 in UTF-8, MARCXML or CSV; items and circulation are csv"
+    )
+    mode: Literal["full", "since"] = Field(
+        default="since", description="everything each time, or what differs from the last export that succeeded"
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="of a csv: id, number, deleted, elements, or fields and subfields as 245$a; empty: all"
+    )
+    masked: Literal["drop"] = Field(default="drop", description="masked values never leave: they are left out")
+    gzip: bool = Field(default=False, description="packed, with .gz after the name")
+    schedule: Cron = Field(default="0 6 * * *", description="cron of the export")
+
+    @model_validator(mode="after")
+    def _format_can_hold_it(self) -> Export:
+        if self.format != "csv" and self.contents in ("items", "circulation"):
+            raise ValueError(f"format: found {self.format!r}; {self.contents} are exported as csv")
+        if self.format != "csv" and self.columns:
+            raise ValueError(f"columns: only a csv has them, not {self.format}")
+        return self
+
+    @model_validator(mode="after")
+    def _csv_of_records_names_its_columns(self) -> Export:
+        if self.format == "csv" and self.contents == "bibliographic" and not self.columns:
+            raise ValueError(
+                'columns: a csv of bibliographic records needs them, as ["id", "number", "245$a", "deleted"]'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Export:
+        allowed = EXPORTED[self.contents]
+        kind: Mapping[str, Element] = {"holdings": HOLDINGS, "items": ITEMS}.get(self.contents, {})
+        for name in self.columns:
+            if self.contents == "bibliographic" and re.fullmatch(r"\d{3}(\$[a-z0-9])?", name):
+                continue
+            if name not in allowed:
+                also = ", or a field or subfield, as 245$a" if self.contents == "bibliographic" else ""
+                raise ValueError(f"columns: {name}: no column of {self.contents} (allowed: {', '.join(allowed)}{also})")
+            if name in kind and kind[name].masked:
+                raise ValueError(f"columns: {name}: is masked, and what is masked never leaves")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"columns: {', '.join(self.columns)}: one is named twice")
+        return self
+
+    @property
+    def columns_or_all(self) -> tuple[str, ...]:
+        """Of a csv; all that are not masked where none is named."""
+        masked = {name for kind in (HOLDINGS, ITEMS) for name, element in kind.items() if element.masked}
+        return self.columns or tuple(name for name in EXPORTED[self.contents] if name not in masked)
+
+    @property
+    def suffix(self) -> str:
+        return {"marc": ".mrc", "marcxml": ".xml", "csv": ".csv"}[self.format] + (".gz" if self.gzip else "")
+
+
 class Scanner(_Table):
     """A device that leaves pages."""
 
@@ -693,6 +842,8 @@ class Settings(_Table):
     authorities: dict[Name, AuthorityFiles] = Field(default_factory=dict)
     collections: dict[Name, Collection] = Field(default_factory=dict)
     scanners: dict[Name, Scanner] = Field(default_factory=dict)
+    feeds: dict[Name, Feed] = Field(default_factory=dict)
+    exports: dict[Name, Export] = Field(default_factory=dict)
     root: Path = Field(default=Path(), exclude=True, description="folder of the file; set by load_settings")
 
     @model_validator(mode="after")
@@ -705,10 +856,18 @@ class Settings(_Table):
 
     @model_validator(mode="after")
     def _budgets_name_sources(self) -> Settings:
-        unknown = set(self.budgets) - set(self.sources) - {"default"}
+        unknown = set(self.budgets) - set(self.sources) - set(self.feeds) - {"default"}
         if unknown:
-            allowed = ", ".join(sorted({*self.sources, "default"}))
+            allowed = ", ".join(sorted({*self.sources, *self.feeds, "default"}))
             raise ValueError(f"budgets: {', '.join(sorted(unknown))}: no such source (allowed: {allowed})")
+        return self
+
+    @model_validator(mode="after")
+    def _a_feed_is_no_source(self) -> Settings:
+        # Their windows stand in one ledger, and their limits in one table.
+        both = sorted(set(self.feeds) & set(self.sources))
+        if both:
+            raise ValueError(f"feeds: {', '.join(both)}: a source has this name already; give the feed another")
         return self
 
     @model_validator(mode="after")
@@ -767,12 +926,20 @@ class Settings(_Table):
         return self._below(self.paths.scans, "drops", "scans")
 
     @property
-    def exports(self) -> Path:
+    def museum_exports(self) -> Path:
         return self._below(self.paths.exports, "drops", "museum")
 
     @property
     def authority_files(self) -> Path:
         return self._below(self.paths.authorities, "drops", "authorities")
+
+    @property
+    def feed_drops(self) -> Path:
+        return self._below(self.paths.feeds, "drops", "feeds")
+
+    @property
+    def partner_exports(self) -> Path:
+        return self._below(self.paths.partners, "exports", "partners")
 
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:

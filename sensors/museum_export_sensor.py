@@ -97,7 +97,8 @@ def plan_exports(
     return requests, SeenExports(files, asked)
 
 
-def _hash_of(file: DroppedFile) -> str:
+def hash_of(file: DroppedFile) -> str:
+    """Of its content; empty where it is gone."""
     try:
         return sha256_of(file.path)
     except FileNotFoundError:  # cleaned up since it was listed: not still
@@ -136,11 +137,11 @@ def build_museum_export_sensor(settings: Settings) -> dg.SensorDefinition:
             now=time.time(),
             days=(settings.partitions.first_day, dt.datetime.now(dt.UTC).astimezone(exports.timezone).date()),
             still_seconds=still,
-            hash_of=_hash_of,
+            hash_of=hash_of,
         )
         return dg.SensorResult(
             run_requests=[run_request(each.collection, each.day, each.run_key) for each in requests],
-            skip_reason=None if requests else f"{len(listing)} files in {settings.exports}; none new and still",
+            skip_reason=None if requests else f"{len(listing)} files in {settings.museum_exports}; none new and still",
             cursor=seen.to_cursor(),
         )
 

@@ -45,6 +45,17 @@ def drop(data: bytes | Iterable[bytes], name: str = "drop.mrc", source: str = "e
     return path
 
 
+def messages_of(result: dg.ExecuteInProcessResult) -> str:
+    """Messages of the steps that failed, with their causes."""
+    said = []
+    for event in result.get_step_failure_events():
+        found = event.step_failure_data.error
+        while found is not None:
+            said.append(found.message)
+            found = found.cause
+    return "\n".join(said)
+
+
 class Loaded:
     """What a run of the job came to."""
 
@@ -80,13 +91,7 @@ class Loaded:
     @property
     def error(self) -> str:
         """Messages of the steps that failed, with their causes."""
-        said = []
-        for event in self.result.get_step_failure_events():
-            found = event.step_failure_data.error
-            while found is not None:
-                said.append(found.message)
-                found = found.cause
-        return "\n".join(said)
+        return messages_of(self.result)
 
 
 def load(source: str = "ebooks", only: tuple[str, ...] = ALL) -> Loaded:

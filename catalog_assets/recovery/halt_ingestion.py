@@ -14,7 +14,9 @@ class Halt(Ordered):
     scope: Scope = Field(
         default=Scope.source, description="all, one source (then `source`) or one queue (then `queue`)"
     )
-    source: SourceName = Field(default=SourceName.none, description="with scope: source; a source of holdfast.toml")
+    source: SourceName = Field(
+        default=SourceName.none, description="with scope: source; a source or feed of holdfast.toml"
+    )
     queue: QueueName = Field(default=QueueName.none, description="with scope: queue; a queue of the workers")
 
     @property

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     class QueueName(Enum):
         none = "none"
 else:  # the names of holdfast.toml and of the queues, so that the form offers them
-    SourceName = Enum("SourceName", {name: name for name in ("none", *sorted(SETTINGS.sources))})
+    SourceName = Enum("SourceName", {name: name for name in ("none", *sorted({*SETTINGS.sources, *SETTINGS.feeds}))})
     QueueName = Enum("QueueName", {name: name for name in ("none", *QUEUES)})
 
 

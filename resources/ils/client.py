@@ -149,6 +149,7 @@ class EntityUnit:
     target: str  # '' for a new one whose id the system gives
     version: int
     changes: Mapping[str, tuple[Any, Any]]
+    round: int = 0  # as of `Unit`
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ from resources.ils.client import (
 )
 from resources.ils.errors import IlsDownError, RefusedError
 from resources.ils.folio_audit import INVENTORY_PATHS, read_audit
+from resources.ils.folio_feeds import FolioFeeds
 from resources.ils.folio_inventory import Inventory, quoted
 from resources.ils.instance import derive_instance
 from resources.ils.session import Authorization, Call, Session
@@ -57,7 +58,7 @@ _PAGE = 500
 _SERVERS_OWN = {"_version", "metadata", "hrid", "id", "matchKey", "statusUpdatedDate", "complete_updated_date"}
 
 
-class FolioClient:
+class FolioClient(FolioFeeds):
     """An `Ils`. One per run; not shared between threads. With a governor, independent reads go side by side."""
 
     capabilities = Capabilities(

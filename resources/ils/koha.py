@@ -46,6 +46,7 @@ from resources.ils.client import (
     source_record_id,
 )
 from resources.ils.errors import IlsDownError, RefusedError
+from resources.ils.koha_feeds import KohaFeeds
 from resources.ils.session import Authorization, Call, Session
 
 log = logging.getLogger("holdfast.ils")
@@ -74,7 +75,7 @@ _ACTIONS = {"ADD": "create", "CREATE": "create", "MODIFY": "update", "DELETE": "
 _NUMBER = re.compile(r"[0-9]{1,18}\Z")
 
 
-class KohaClient:
+class KohaClient(KohaFeeds):
     """An `Ils` and `EntityIls`. One per run; not shared between threads."""
 
     capabilities = Capabilities(

@@ -300,8 +300,7 @@ class Committer:
             live = self._live(units, doubtful)
             sure = {each.target for each in units if each.idempotency_key not in doubtful}
             before |= {target: each for target, each in live.items() if target in sure}
-            hidden = [each for each in units if each.target in live and live[each.target].suppressed]
-            self._ledger.hidden_before(self._load.ils, [each.idempotency_key for each in hidden])
+            self._ledger.hidden_before(self._load.ils, self._hidden(units, live))
             self._ledger.send(
                 self._load.ils,
                 {each.idempotency_key: self._image(live.get(each.target), each) for each in units},
@@ -369,6 +368,10 @@ class Committer:
             if state := states.get(unit.idempotency_key):
                 log.info("record %d %s %s, correlation %s", unit.record, unit.action, state, unit.correlation_id)
         return written
+
+    def _hidden(self, units: Sequence[Unit], live: Mapping[str, LiveRecord]) -> list[str]:
+        """Keys of those whose live record is suppressed."""
+        return [each.idempotency_key for each in units if each.target in live and live[each.target].suppressed]
 
     def _image(self, live: LiveRecord | None, unit: Unit) -> Fields | None:
         if unit.action == "create" or live is None:

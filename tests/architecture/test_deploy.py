@@ -42,6 +42,8 @@ QUEUE_OF = {
     "completeness": "marc21.parse",
     "quality_reporting": "marc21.parse",
     "holdings_reading": "ils.sync.holdings",
+    "feed_load": "ils.sync.holdings",
+    "partner_export": "marc21.parse",
     "circulation_reading": "circulation.delta.apply",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",

@@ -23,8 +23,12 @@ from holdfast.catalogue.plan import PLAN
 from holdfast.catalogue.plan_document import COUNTS, DOCUMENT
 from holdfast.catalogue.surprises import SURPRISES
 from holdfast.circulation.folding import STATE as CIRCULATION_STATE
+from holdfast.feeds.elements import ELEMENTS
+from holdfast.feeds.plan import CHANGES as FEED_CHANGES
+from holdfast.feeds.plan import PLAN as FEED_PLAN
+from holdfast.feeds.rows import rows_schema
 from holdfast.glossary import CHANGES as SHOWN_CHANGES
-from holdfast.glossary import COLUMNS, PAGES
+from holdfast.glossary import COLUMNS, FEEDS, PAGES, feed_columns
 from holdfast.harvest.completeness import COMPLETENESS, HELD
 from holdfast.holdings.columns import HOLDINGS
 from holdfast.holdings.delta import DELTAS
@@ -32,6 +36,7 @@ from holdfast.holdings.statements import STATEMENTS
 from holdfast.marc.harvest import INDEX
 from holdfast.marc.validation import ISSUES
 from holdfast.marc.window import RECORDS
+from holdfast.partners.delta import EXPORTED
 from holdfast.preservation.custody import MASTERS
 from holdfast.preservation.pages import SURVEYED
 from holdfast.preservation.reading import ENRICHED, TEXTS
@@ -78,6 +83,10 @@ GRAPH = {
     "authority_records": [],
     "authority_links": ["authority_records", "normalized_records"],
     "authority_what_if": ["authority_records", "catalog_snapshot"],
+    "feed_drops": [],
+    "feed_plan": ["feed_drops"],
+    "feed_commits": ["feed_plan"],
+    "partner_exports": ["catalog_snapshot", "circulation_deltas", "holdings_deltas"],
     "museum_export": [],
     "museum_objects": ["museum_export"],
     "museum_index": ["museum_objects"],
@@ -172,6 +181,16 @@ def test_every_column_of_authority_control_is_explained(schema) -> None:
 @pytest.mark.parametrize("schema", [HOLDINGS, DELTAS, STATEMENTS, CIRCULATION, CIRCULATION_STATE])
 def test_every_column_of_holdings_and_circulation_is_explained(schema) -> None:
     assert not [name for name in schema if name not in SHOWN_CHANGES]
+
+
+@pytest.mark.parametrize("schema", [FEED_PLAN, FEED_CHANGES, EXPORTED])
+def test_every_column_of_feeds_and_exports_is_explained(schema) -> None:
+    assert not [name for name in schema if name not in FEEDS]
+
+
+@pytest.mark.parametrize("kind", sorted(ELEMENTS))
+def test_every_column_of_the_rows_of_feeds_is_explained(kind) -> None:
+    assert not [name for name in rows_schema(kind) if name not in feed_columns(kind)]
 
 
 @pytest.mark.parametrize("schema", [SURVEYED, MASTERS, TECHNICAL, TEXTS, ENRICHED])

@@ -180,7 +180,7 @@ def test_holdfast_config_names_the_file_and_relative_paths_start_at_its_folder(
     assert settings.var == tmp_path / "data"
     assert settings.scans == tmp_path / "scans"
     assert settings.drops == tmp_path / "data" / "drops" / "marc"
-    assert settings.exports == tmp_path / "data" / "drops" / "museum"
+    assert settings.museum_exports == tmp_path / "data" / "drops" / "museum"
     monkeypatch.setenv("HOLDFAST_VAR", str(tmp_path / "other"))
     assert settings.var == tmp_path / "other"
 

@@ -239,7 +239,7 @@ def test_neither_the_secret_nor_a_token_is_logged(koha: DemoKoha, caplog: pytest
     assert authorization is not None
     token = authorization.headers["Authorization"].split()[1]
     client.close()
-    assert "POST /biblios" in caplog.text and "demo-secret" not in caplog.text and token not in caplog.text
+    assert "POST /api/v1/biblios" in caplog.text and "demo-secret" not in caplog.text and token not in caplog.text
     wrong = KohaClient(koha.url, "demo", "wrong", retries=0)
     with pytest.raises(RefusedError, match="HOLDFAST_ILS_USER"):
         wrong.fetch(["1"], [])
