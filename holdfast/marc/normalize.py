@@ -199,7 +199,9 @@ def _lists(places: npt.NDArray[Any], values: pl.Series, count: int) -> pl.Series
 
 def _as_lists(offsets: npt.NDArray[Any], values: pl.Series) -> pl.Series:
     array = values.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-    lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), array)
+    lists = pa.LargeListArray.from_arrays(
+        pa.Array.from_buffers(pa.int64(), len(offsets), [None, pa.py_buffer(np.asarray(offsets, dtype=np.int64))]), array
+    )
     return pl.Series(pl.from_arrow(lists), dtype=pl.List(pl.String))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.marc.kernel import character_at, compiled
-from holdfast.marc.string_views import is_there
+from holdfast.marc.string_views import is_there, make_view
 
 # Places in `first`: of each record the first row of a field.
 FIRST_001, FIRST_003, FIRST_005, FIRST_008, FIRST_AUTHOR, FIRST_264, FIRST_260 = range(7)
@@ -142,22 +142,6 @@ def _source(column: Any, row: int) -> Any:
 
 
 @compiled
-def _make_view(views: Any, row: int, source: Any, start: int, end: int, which: int, at: int) -> None:
-    """A view of source[start:end], which is at `at` of buffer number `which`."""
-    size = end - start
-    views[row, 0] = size
-    for slot in range(1, 4):
-        views[row, slot] = 0
-    if size <= _INLINE:
-        for k in range(size):
-            views[row, 1 + (k >> 2)] |= np.uint32(source[start + k]) << np.uint32(8 * (k & 3))
-    else:
-        for k in range(4):
-            views[row, 1] |= np.uint32(source[start + k]) << np.uint32(8 * k)
-        views[row, 2], views[row, 3] = which, at
-
-
-@compiled
 def _is_blank(point: int) -> bool:
     """Unicode's White_Space, which is what Polars strips."""
     if point < 0x80:
@@ -230,7 +214,7 @@ def stripped_firsts(first: Any, values: Any, views: Any) -> None:
         if row >= 0:
             source, begin = _source(values, row), _begin(values, row)
             start, end = _stripped(source, begin, begin + np.int64(values.words[row, 0]))
-            _make_view(views, k, source, start, end, 0, start)
+            make_view(views, k, source, start, end, 0, start)
 
 
 # Views that `fixed_parts` makes: 008/35-37, /15-17, /06, /07-10, /11-14.
@@ -262,7 +246,7 @@ def fixed_parts(first: Any, values: Any, views: Any, years: Any, has_year: Any) 
                     year = year * 10 + digit if 0 <= digit <= 9 and year >= 0 else -1
                 if year >= 0:
                     years[k], has_year[k] = year, True
-            _make_view(views[part], k, source, start, behind, 0, start)
+            make_view(views[part], k, source, start, behind, 0, start)
 
 
 @compiled
@@ -301,7 +285,7 @@ def leader_parts(leaders: Any, materials: Any, serial: int, views: Any, material
         source, begin = _source(leaders, k), _begin(leaders, k)
         end = begin + np.int64(leaders.words[k, 0])
         start, behind = _characters(source, begin, end, 5, 1)
-        _make_view(views, k, source, start, behind, 0, start)
+        make_view(views, k, source, start, behind, 0, start)
         kind, after = _characters(source, begin, end, 6, 1)
         level, last = _characters(source, begin, end, 7, 1)
         material[k] = materials[source[kind]] if after - kind == 1 else 0
@@ -337,7 +321,7 @@ def _trim(out: Any, start: int, end: int, views: Any, k: int) -> None:
         start += 1
     while end > start and _is_punctuation(out[end - 1]):
         end -= 1
-    _make_view(views, k, out, start, end, 0, start)
+    make_view(views, k, out, start, end, 0, start)
 
 
 @compiled
@@ -451,7 +435,7 @@ def system_numbers(rows: Any, values: Any, views: Any, states: Any, extra: Any) 
         source, begin = _source(values, row), _begin(values, row)
         start, end = _stripped(source, begin, begin + np.int64(values.words[row, 0]))
         behind = _copied(source, start, end, extra, used)
-        _make_view(views, k, extra, used, behind, 0, used)
+        make_view(views, k, extra, used, behind, 0, used)
         states[k] = MADE
         used = behind
 
@@ -506,7 +490,7 @@ def oclc_numbers(rows: Any, values: Any, views: Any, states: Any, extra: Any) ->
         at = _digits_only(source, at, end)
         if at >= 0:
             behind = _copied(source, at, end, extra, used)
-            _make_view(views, k, extra, used, behind, 0, used)
+            make_view(views, k, extra, used, behind, 0, used)
             states[k], used = MADE, behind
     return used
 
@@ -540,7 +524,7 @@ def oclc_control_numbers(
             digits = _digits_only(source, digits, end)
             if digits >= 0:
                 behind = _copied(source, digits, end, extra, used)
-                _make_view(views, k, extra, used, behind, 0, used)
+                make_view(views, k, extra, used, behind, 0, used)
                 states[k], used = MADE, behind
 
 
@@ -615,7 +599,7 @@ def isbns(rows: Any, values: Any, views: Any, states: Any, extra: Any) -> None:
         digits[12] = check
         for place in range(13):
             extra[used + place] = digits[place] + 48
-        _make_view(views, k, extra, used, used + 13, 0, used)
+        make_view(views, k, extra, used, used + 13, 0, used)
         states[k] = MADE
         used += 13
 
@@ -645,7 +629,7 @@ def issns(rows: Any, values: Any, views: Any, states: Any, extra: Any) -> None:
                 total += (8 - count) * (10 if byte == 0x58 else byte - 48)
                 count += 1
         if fine and count == 8 and total % 11 == 0:
-            _make_view(views, k, extra, 0, 8, 0, 0)
+            make_view(views, k, extra, 0, 8, 0, 0)
             states[k] = MADE
 
 
@@ -681,7 +665,7 @@ def lccns(rows: Any, values: Any, views: Any, states: Any, extra: Any) -> None:
                 extra[place] = 0x30
             at += missing
         if at > used:
-            _make_view(views, k, extra, used, at, 0, used)
+            make_view(views, k, extra, used, at, 0, used)
             states[k], used = MADE, at
 
 
@@ -744,7 +728,7 @@ def _same(one: Any, k: int, other: Any, m: int, buffer: Any) -> bool:
 def put_views(rows: Any, extra: Any, offsets: Any, views: Any, states: Any) -> None:
     """The texts from offsets[k] to offsets[k + 1] of `extra` as the values of these rows."""
     for k in range(len(rows)):
-        _make_view(views, rows[k], extra, offsets[k], offsets[k + 1], 0, offsets[k])
+        make_view(views, rows[k], extra, offsets[k], offsets[k + 1], 0, offsets[k])
         states[rows[k]] = MADE
 
 

@@ -17,6 +17,8 @@ from holdfast.marc.kernel import compiled
 Ints = npt.NDArray[Any]
 Bytes = npt.NDArray[np.uint8]
 
+_HELD = 12  # bytes of a text that a view holds itself
+
 
 def series_of_views(
     views: Ints, buffers: list[bytes | bytearray | Ints], valid: npt.NDArray[np.bool_] | None
@@ -27,6 +29,14 @@ def series_of_views(
         pa.string_view(), len(views), [validity, pa.py_buffer(views), *map(pa.py_buffer, buffers)]
     )
     return pl.Series(pl.from_arrow(array), dtype=pl.String)
+
+
+def series_of_numbers(values: Ints, valid: npt.NDArray[np.bool_]) -> pl.Series:
+    """A column of numbers; null where not `valid`."""
+    validity = pa.py_buffer(np.packbits(valid, bitorder="little"))
+    kind = pa.from_numpy_dtype(values.dtype)
+    array = pa.Array.from_buffers(kind, len(values), [validity, pa.py_buffer(np.ascontiguousarray(values))])
+    return pl.Series(pl.from_arrow(array))
 
 
 def take_rows(buffer: Bytes, start: Ints, width: int) -> Bytes:
@@ -102,7 +112,9 @@ def ascii_column(values: Bytes, null: npt.NDArray[np.bool_] | None = None, empty
 
 def text_buffers(values: pl.Series) -> tuple[Any, Any]:
     """(bytes as uint8, offsets as int64) of a String column without nulls."""
-    array = values.rechunk().to_arrow().cast(pa.large_string())
+    array = values.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+    # The system's allocator gives back what is freed; Arrow's own would keep it for each thread.
+    array = array.cast(pa.large_string(), memory_pool=pa.system_memory_pool())
     offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
     data = array.buffers()[2]
     return np.frombuffer(data, dtype=np.uint8) if data else np.zeros(0, dtype=np.uint8), offsets
@@ -168,3 +180,19 @@ def is_there(valid: Any, offset: int, row: int) -> bool:
         return True
     bit = row + offset
     return (valid[bit >> 3] >> (bit & 7)) & 1 == 1
+
+
+@compiled
+def make_view(views: Any, row: int, source: Any, start: int, end: int, which: int, at: int) -> None:
+    """A view of source[start:end], which is at `at` of buffer number `which`."""
+    size = end - start
+    views[row, 0] = size
+    for slot in range(1, 4):
+        views[row, slot] = 0
+    if size <= _HELD:
+        for k in range(size):
+            views[row, 1 + (k >> 2)] |= np.uint32(source[start + k]) << np.uint32(8 * (k & 3))
+    else:
+        for k in range(4):
+            views[row, 1] |= np.uint32(source[start + k]) << np.uint32(8 * k)
+        views[row, 2], views[row, 3] = which, at
