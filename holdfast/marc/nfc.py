@@ -45,7 +45,8 @@ def _doubtful() -> Any:
 @compiled
 def _find_doubtful(column: Any, doubtful: Any, rows: Any) -> Any:
     """(how many of the texts hold a doubtful character, the bytes they have in all); `rows`: which they are."""
-    found, size = 0, 0
+    found = 0
+    size: Any = 0
     for row in range(len(column.words)):
         if not is_there(column.valid, column.offset, row):
             continue
@@ -153,7 +154,7 @@ def _compose(
 def _same(source: Any, begin: int, size: int, out: Any, start: int, end: int) -> bool:
     if end - start != size:
         return False
-    for k in range(size):
+    for k in range(size):  # noqa: SIM110  (numba)
         if source[begin + k] != out[start + k]:
             return False
     return True

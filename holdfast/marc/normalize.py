@@ -200,7 +200,8 @@ def _lists(places: npt.NDArray[Any], values: pl.Series, count: int) -> pl.Series
 def _as_lists(offsets: npt.NDArray[Any], values: pl.Series) -> pl.Series:
     array = values.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
     lists = pa.LargeListArray.from_arrays(
-        pa.Array.from_buffers(pa.int64(), len(offsets), [None, pa.py_buffer(np.asarray(offsets, dtype=np.int64))]), array
+        pa.Array.from_buffers(pa.int64(), len(offsets), [None, pa.py_buffer(np.asarray(offsets, dtype=np.int64))]),
+        array,
     )
     return pl.Series(pl.from_arrow(lists), dtype=pl.List(pl.String))
 
@@ -290,7 +291,10 @@ def _ocns(picked: _Picked) -> pl.Series:
         organization = picked.stripped(picking.FIRST_003).gather(both[order][asked])
         frame = pl.DataFrame({"v": values, "org": organization, "of_001": of_001[asked]})
         return frame.select(
-            pl.when("of_001").then(_ocn_of_001(pl.col("v"), pl.col("org"))).otherwise(normalize_ocn(pl.col("v"))).alias("v")
+            pl.when("of_001")
+            .then(_ocn_of_001(pl.col("v"), pl.col("org")))
+            .otherwise(normalize_ocn(pl.col("v")))
+            .alias("v")
         )["v"]
 
     all_rows = np.concatenate((rows, more_rows))[order]

@@ -74,7 +74,7 @@ def pick(
         tag = hundreds * 100 + tens * 10 + ones
         if not _WANTED[tag] or not is_there(values.valid, values.offset, row):
             continue
-        code = 0
+        code: Any = 0
         if is_there(codes.valid, codes.offset, row) and codes.words[row, 0] > 0:
             code = np.int64(codes.words[row, 1]) & 255
         one, all_of, more = -1, -1, -1
@@ -90,9 +90,9 @@ def pick(
             if code == 0x61 or code == 0x64:
                 all_of = ALL_041
         elif tag == 264:
-            if code == 0x63 and is_there(second.valid, second.offset, row):
-                if second.words[row, 0] == 1 and second.words[row, 1] == 0x31:
-                    one = FIRST_264
+            there = code == 0x63 and is_there(second.valid, second.offset, row)
+            if there and second.words[row, 0] == 1 and second.words[row, 1] == 0x31:
+                one = FIRST_264
         elif tag == 260:
             if code == 0x63:
                 one = FIRST_260
@@ -173,7 +173,7 @@ def _stripped(source: Any, start: int, end: int) -> Any:
 
 @compiled
 def _is_ascii(source: Any, start: int, end: int) -> bool:
-    for k in range(start, end):
+    for k in range(start, end):  # noqa: SIM110  (numba)
         if source[k] >= 0x80:
             return False
     return True
@@ -240,7 +240,7 @@ def fixed_parts(first: Any, values: Any, views: Any, years: Any, has_year: Any) 
             if part == 1:
                 start, behind = _stripped(source, start, behind)
             elif part == 3 and behind - start == 4:
-                year = 0
+                year: Any = 0
                 for at in range(start, behind):
                     digit = np.int64(source[at]) - 48
                     year = year * 10 + digit if 0 <= digit <= 9 and year >= 0 else -1
@@ -257,7 +257,8 @@ def _year_in(source: Any, start: int, end: int) -> int:
         if not 48 <= source[at] <= 57:
             at += 1
             continue
-        begin, year = at, 0
+        begin = at
+        year: Any = 0
         while at < end and 48 <= source[at] <= 57:
             if at - begin < 4:
                 year = year * 10 + np.int64(source[at]) - 48
@@ -289,9 +290,9 @@ def leader_parts(leaders: Any, materials: Any, serial: int, views: Any, material
         kind, after = _characters(source, begin, end, 6, 1)
         level, last = _characters(source, begin, end, 7, 1)
         material[k] = materials[source[kind]] if after - kind == 1 else 0
-        if after - kind == 1 and last - level == 1 and source[kind] == 0x61:
-            if source[level] == 0x62 or source[level] == 0x69 or source[level] == 0x73:  # b i s
-                material[k] = serial
+        printed = after - kind == 1 and last - level == 1 and source[kind] == 0x61
+        if printed and (source[level] == 0x62 or source[level] == 0x69 or source[level] == 0x73):  # b i s
+            material[k] = serial
 
 
 # ---- titles, authors
@@ -300,9 +301,7 @@ def leader_parts(leaders: Any, materials: Any, serial: int, views: Any, material
 @compiled
 def _is_punctuation(byte: int) -> bool:
     """' /:;,.='"""
-    return (
-        byte == 0x20 or byte == 0x2F or byte == 0x3A or byte == 0x3B or byte == 0x2C or byte == 0x2E or byte == 0x3D
-    )
+    return byte == 0x20 or byte == 0x2F or byte == 0x3A or byte == 0x3B or byte == 0x2C or byte == 0x2E or byte == 0x3D
 
 
 @compiled
@@ -348,7 +347,7 @@ def joined(
 @compiled
 def size_of_texts(rows: Any, values: Any, forms: Any) -> int:
     """Bytes of these rows' texts in normalization form C; a row below 0 is none."""
-    size = 0
+    size: Any = 0
     for k in range(len(rows)):
         row = rows[k]
         if row >= 0:
@@ -477,7 +476,13 @@ def oclc_numbers(rows: Any, values: Any, views: Any, states: Any, extra: Any) ->
             states[k] = ASK
             continue
         at, end = _stripped(source, begin, end)
-        if end - at < 8 or source[at] != 0x28 or source[at + 1] != 0x4F or source[at + 2] != 0x43 or source[at + 3] != 0x6F:
+        if (
+            end - at < 8
+            or source[at] != 0x28
+            or source[at + 1] != 0x4F
+            or source[at + 2] != 0x43
+            or source[at + 3] != 0x6F
+        ):
             continue
         if source[at + 4] != 0x4C or source[at + 5] != 0x43 or source[at + 6] != 0x29:
             continue
@@ -531,7 +536,7 @@ def oclc_control_numbers(
 @compiled
 def _is_plain(source: Any, start: int, end: int) -> bool:
     """Only ASCII that prints, and blanks?"""
-    for k in range(start, end):
+    for k in range(start, end):  # noqa: SIM110  (numba)
         if source[k] < 0x20 or source[k] >= 0x7F:
             return False
     return True
@@ -693,9 +698,9 @@ def language_codes(
         while two < len(fixed) and fixed_owners[two] == place:
             source, at = _source(values, fixed[two]), _begin(values, fixed[two])
             start, end = _characters(source, at, at + np.int64(values.words[fixed[two], 0]), 35, 3)
-            if end - start == 3:
-                if 97 <= source[start] <= 122 and 97 <= source[start + 1] <= 122 and 97 <= source[start + 2] <= 122:
-                    found = _add_code(views, begin, found, source, start)
+            fine = end - start == 3 and 97 <= source[start] <= 122
+            if fine and 97 <= source[start + 1] <= 122 and 97 <= source[start + 2] <= 122:
+                found = _add_code(views, begin, found, source, start)
             two += 1
     offsets[records] = found
     return found
@@ -703,7 +708,9 @@ def language_codes(
 
 @compiled
 def _add_code(views: Any, begin: int, found: int, source: Any, at: int) -> int:
-    word = np.uint32(source[at]) | np.uint32(source[at + 1]) << np.uint32(8) | np.uint32(source[at + 2]) << np.uint32(16)
+    word = (
+        np.uint32(source[at]) | np.uint32(source[at + 1]) << np.uint32(8) | np.uint32(source[at + 2]) << np.uint32(16)
+    )
     for k in range(begin, found):
         if views[k, 1] == word:
             return found

@@ -283,7 +283,9 @@ def _cut(source: Any, begin: int, size: int, shown: int) -> Any:
         if byte < 0x20 or byte == 0x7F:
             control = True
         elif byte == 0x3A and k >= 3:
-            hidden = hidden or (source[begin + k - 3] == 0x70 and source[begin + k - 2] == 0x69 and source[begin + k - 1] == 0x69)
+            hidden = hidden or (
+                source[begin + k - 3] == 0x70 and source[begin + k - 2] == 0x69 and source[begin + k - 1] == 0x69
+            )
         elif byte == 0x2F and k >= 1:
             slashes = slashes or source[begin + k - 1] == 0x2F
         elif byte == 0x40:
