@@ -15,6 +15,7 @@ from resources.lake.resource import lake_resource
 from resources.partners.client import export_partner
 from resources.partners.contents import Stores
 from resources.postgres.resource import postgres_resource
+from resources.redis.resource import redis_resource
 
 
 def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,7 +32,12 @@ def export(arguments: argparse.Namespace) -> int:
         allowed = ", ".join(sorted(settings.exports)) or "none: add a table [exports.NAME] to holdfast.toml"
         raise SettingsError(f"{arguments.name}: no such export (there are: {allowed})")
     day = dt.datetime.now(zoneinfo.ZoneInfo(settings.library.timezone)).date().isoformat()
-    needed = {"lake": lake_resource(settings), "postgres": postgres_resource, "ils": ils_resource(settings)}
+    needed = {
+        "lake": lake_resource(settings),
+        "postgres": postgres_resource,
+        "redis": redis_resource(settings),
+        "ils": ils_resource(settings),
+    }
     with dg.build_resources(needed) as found:
         stores = Stores(found.lake, found.postgres, found.ils)
         made = export_partner(settings, stores, arguments.name, day, full=arguments.full)

@@ -47,7 +47,10 @@ def test_the_quota_is_kept(demo_ils: DemoIls) -> None:
     assert moments[-1] - moments[0] >= (len(moments) - 1 - 5) / 50 - 0.02
 
 
-def test_the_load_is_a_quarter_new_half_changed_and_a_quarter_as_it_was(demo_ils: DemoIls, tmp_path: Path) -> None:
+def test_the_load_is_a_quarter_new_half_changed_and_a_quarter_as_it_was(
+    demo_ils: DemoIls, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "services.json").write_text(json.dumps({"postgres": database_url, "redis": redis_url}))
     partition = lay_out(tmp_path, demo_ils.url, 16)
     plan = Lake(tmp_path / "lake").read("change_plan", partition)
     assert dict(plan.group_by("action").len().iter_rows()) == {"create": 4, "update": 8}
