@@ -81,8 +81,11 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
             other.append(name)
     coded = [name for name in columns if name not in other]
     numbers = [name for name in coded if pa.types.is_integer(columns[name].type)]
-    # A column without nulls that says so needs no list of what is null.
-    fields = [pa.field(name, column.type, nullable=column.null_count > 0) for name, column in columns.items()]
+    # A column without nulls that says so needs no list of what is null. One of the type Null may not say so, even if empty.
+    fields = [
+        pa.field(name, column.type, nullable=column.null_count > 0 or pa.types.is_null(column.type))
+        for name, column in columns.items()
+    ]
     table = pa.table(list(columns.values()), schema=pa.schema(fields))
     # The system's allocator gives back what the pages took; Arrow's own would keep it for each thread.
     with pq.ParquetWriter(
