@@ -123,12 +123,12 @@ class Governor:
         *,
         timezone: str = "UTC",
         sleep: Callable[[float], None] = time.sleep,
-        patience: float = _PATIENCE,
+        patience: float | None = None,
     ) -> None:
         self.quota, self.name, self.limit, self.latencies = quota, name, AdaptiveLimit(), Latencies()
         self.requests, self.waited = 0, 0.0
         self._redis, self._circuit, self._timezone = redis, circuit or Circuit(), timezone
-        self._sleep, self._patience = sleep, patience
+        self._sleep, self._patience = sleep, _PATIENCE if patience is None else patience
         self._acquire, self._settling, self._state, self._pulse = (
             redis.connection.register_script(each) for each in (ACQUIRE, SETTLE, STATE, PULSE)
         )

@@ -530,6 +530,7 @@ def test_without_redis_nothing_is_written_and_nothing_is_lost(
     drop(books(3))
     with monkeypatch.context() as without:
         without.setenv("HOLDFAST_REDIS_URL", "redis://127.0.0.1:9/0")
+        without.setattr("resources.governor.client._PATIENCE", 0.5)
         away = load()
     # Neither the quota nor a lock can be shared with others then.
     assert not away.success and "Redis is away" in away.error and not library.audit()
