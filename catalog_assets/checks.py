@@ -1,11 +1,13 @@
 """Checks that the catalogue's assets make of themselves. A blocking one stops what comes after it."""
 
+import datetime as dt
 import warnings
+from collections.abc import Mapping
 
 import dagster as dg
 import polars as pl
 
-from catalog_assets.partitions import ASKED, LOADS
+from catalog_assets.partitions import ASKED, DAYS, LOADS
 from holdfast.harvest.completeness import VERDICTS
 from holdfast.outcomes import Conservation
 
@@ -52,11 +54,11 @@ def issues_result(errors: int, records: int) -> dg.AssetCheckResult:
     )
 
 
-def written_spec(asset: str) -> dg.AssetCheckSpec:
+def written_spec(asset: str, partitions: dg.PartitionsDefinition = LOADS) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name="all_planned_is_written",
         asset=asset,
-        partitions_def=LOADS,
+        partitions_def=partitions,
         description="Every planned change was written, or it says what it waits for.",
     )
 
@@ -68,6 +70,48 @@ def written_result(waiting: str, *, failed: bool) -> dg.AssetCheckResult:
         passed=not waiting,
         severity=dg.AssetCheckSeverity.ERROR if failed else dg.AssetCheckSeverity.WARN,
         description=waiting or "everything that was planned is written",
+    )
+
+
+def gaps_spec(asset: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name="no_gaps",
+        asset=asset,
+        partitions_def=DAYS,
+        description="Every day from the first that was read to this one was read, after it was over. What is missing is asked for.",
+    )
+
+
+def gaps_result(gaps: Mapping[dt.date, str]) -> dg.AssetCheckResult:
+    """`gaps`: day → why it is one."""
+    lines = ["| day | |", "|---|---|", *(f"| {day} | {why} |" for day, why in list(gaps.items())[:_SHOWN])]
+    return dg.AssetCheckResult(
+        check_name="no_gaps",
+        passed=not gaps,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=f"{len(gaps):,} days are missing or not whole; a sensor asks for them once they are over"
+        if gaps
+        else "no gap",
+        metadata={"days": dg.MetadataValue.md("\n".join(lines) if gaps else "none")},
+    )
+
+
+def budget_spec(asset: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(
+        name="within_budget",
+        asset=asset,
+        partitions_def=LOADS,
+        description="The plan may be written at once: it is within the source's budget and not larger than usual.",
+    )
+
+
+def budget_result(waiting: list[str]) -> dg.AssetCheckResult:
+    """`waiting`: why the plan needs approval; it stops nothing by itself, `ils_commits` waits."""
+    return dg.AssetCheckResult(
+        check_name="within_budget",
+        passed=not waiting,
+        severity=dg.AssetCheckSeverity.WARN,
+        description="; ".join(waiting) or "it needs no approval",
     )
 
 

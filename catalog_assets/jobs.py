@@ -20,12 +20,34 @@ CATALOGUE_LOAD = dg.define_asset_job(
     description="The drops of a source and day, from the folder to the library system.",
 )
 
+# The plan as it was approved, and nothing made anew before it: another plan would need another approval.
+WRITE_APPROVED_PLAN = dg.define_asset_job(
+    "write_approved_plan",
+    selection=dg.AssetSelection.assets("ils_commits"),
+    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
+    description="Writes the plan of a source and day that a person approved; approved_plan_sensor launches it.",
+)
+
 # Not the rest of the load: whether what changed is to be matched, planned and written again is for a person to say.
 CHANGED_RULES = dg.define_asset_job(
     "changed_rules",
     selection=dg.AssetSelection.assets("normalized_records", "record_issues"),
     description="Records of a source and day by the present code and rules, from what was harvested; writes no library system. Parts "
     "in which nothing differs stay as they are.",
+    tags={"dagster-celery/queue": "marc21.parse"},
+)
+
+FEED_LOAD = dg.define_asset_job(
+    "feed_load",
+    selection=dg.AssetSelection.assets("feed_drops", "feed_plan", "feed_commits"),
+    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
+    description="The files of a feed and day, of patrons, items or holdings, from the folder to the library system.",
+)
+
+PARTNER_EXPORT = dg.define_asset_job(
+    "partner_export",
+    selection=dg.AssetSelection.assets("partner_exports"),
+    description="An export for a partner, of what the catalogue was when it was last looked at.",
     tags={"dagster-celery/queue": "marc21.parse"},
 )
 
@@ -71,4 +93,19 @@ COMPLETENESS = dg.define_asset_job(
     selection=dg.AssetSelection.assets("harvest_completeness"),
     description="What a repository lists against what was harvested of it.",
     tags={"dagster-celery/queue": "marc21.parse"},
+)
+
+# Reads only: it need not wait for what writes to the library system.
+HOLDINGS_READING = dg.define_asset_job(
+    "holdings_reading",
+    selection=dg.AssetSelection.assets("holdings_deltas"),
+    description="Holdings records and items that changed on a day, and what changed in them.",
+    tags={"dagster-celery/queue": "ils.sync.holdings"},
+)
+
+CIRCULATION_READING = dg.define_asset_job(
+    "circulation_reading",
+    selection=dg.AssetSelection.assets("circulation_deltas"),
+    description="Loans, renewals and returns of a day, folded to the last state of each item.",
+    tags={"dagster-celery/queue": "circulation.delta.apply"},
 )

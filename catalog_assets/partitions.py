@@ -1,4 +1,4 @@
-"""Partitions of the catalogue: MARC by source × day, the museum by collection × day.
+"""Partitions of the catalogue: MARC by source × day, the museum by collection × day, feeds and exports for partners likewise.
 
 Sources and collections come from `holdfast.toml`, which is read here, once, at import: a wrong file stops the code
 location with the key that is wrong.
@@ -23,6 +23,12 @@ LOADS = dg.MultiPartitionsDefinition({"source": dg.StaticPartitionsDefinition(so
 EXPORTS = dg.MultiPartitionsDefinition(
     {"collection": dg.StaticPartitionsDefinition(sorted(SETTINGS.collections) or ["none"]), "day": DAYS}
 )
+FEEDS = dg.MultiPartitionsDefinition(
+    {"feed": dg.StaticPartitionsDefinition(sorted(SETTINGS.feeds) or ["none"]), "day": DAYS}
+)
+PARTNERS = dg.MultiPartitionsDefinition(
+    {"export": dg.StaticPartitionsDefinition(sorted(SETTINGS.exports) or ["none"]), "day": DAYS}
+)
 # Sources that are asked, and can be compared with what they list.
 ASKED = dg.StaticPartitionsDefinition(
     sorted(name for name, source in SETTINGS.sources.items() if source.asked) or ["none"]
@@ -35,6 +41,22 @@ def load_of(context: dg.AssetExecutionContext) -> tuple[str, str]:
     if not isinstance(key, dg.MultiPartitionKey):
         raise TypeError(f"partition {key!r} is not one of source × day")
     return key.keys_by_dimension["source"], key.keys_by_dimension["day"]
+
+
+def feed_of(context: dg.AssetExecutionContext) -> tuple[str, str]:
+    """(feed, day) of the partition that runs."""
+    key = context.partition_key
+    if not isinstance(key, dg.MultiPartitionKey):
+        raise TypeError(f"partition {key!r} is not one of feed × day")
+    return key.keys_by_dimension["feed"], key.keys_by_dimension["day"]
+
+
+def partner_export_of(context: dg.AssetExecutionContext) -> tuple[str, str]:
+    """(export, day) of the partition that runs."""
+    key = context.partition_key
+    if not isinstance(key, dg.MultiPartitionKey):
+        raise TypeError(f"partition {key!r} is not one of export × day")
+    return key.keys_by_dimension["export"], key.keys_by_dimension["day"]
 
 
 def export_of(context: dg.AssetExecutionContext) -> tuple[str, dt.date]:

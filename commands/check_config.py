@@ -9,6 +9,7 @@ from pathlib import Path
 from holdfast.environment import read_environment
 from holdfast.marc.validation import RulesError, rules_by_source
 from holdfast.settings import SettingsError, load_settings
+from resources.ils.feeds import check_feeds
 
 
 def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -26,8 +27,10 @@ def check_config(arguments: argparse.Namespace) -> int:
         settings = load_settings(arguments.config)
         print(
             f"holdfast.toml: right. {len(settings.sources)} sources, {len(settings.collections)} collections, "
-            f"{len(settings.scanners)} scanners; data under {settings.var}"
+            f"{len(settings.scanners)} scanners, {len(settings.feeds)} feeds, {len(settings.exports)} exports; "
+            f"data under {settings.var}"
         )
+        check_feeds(settings)
         schemas = {
             tables.schema.name for rules in rules_by_source(settings).values() for tables in rules.tables.values()
         }

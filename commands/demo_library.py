@@ -23,17 +23,18 @@ _LOGIN = {"HOLDFAST_ILS_TENANT": "demo", "HOLDFAST_ILS_USER": "demo", "HOLDFAST_
 def start_demo_library(
     settings: Settings, started: Started, environ: Mapping[str, str], say: Callable[[str], None]
 ) -> dict[str, str]:
-    """Variables that lead to the demo ILS."""
-    data = settings.var / "demo" / "ils"
+    """Variables that lead to the demo ILS: the one whose API `ils.adapter` names."""
+    name = "koha" if settings.ils.adapter == "koha" else "ils"
+    data = settings.var / "demo" / name
     port_file = data / "port"
-    if not started.find("demo-ils"):
+    if not started.find(f"demo-{name}"):
         say("starting the demo library's ILS")
         data.mkdir(parents=True, exist_ok=True)
         port_file.unlink(missing_ok=True)
         command = [
             sys.executable,
             "-m",
-            "demo.ils",
+            f"demo.{name}",
             "--data",
             str(data),
             "--port",
@@ -42,7 +43,7 @@ def start_demo_library(
             str(port_file),
             "--seed",
         ]
-        process = started.start("demo-ils", command, environ, cwd=CHECKOUT)
+        process = started.start(f"demo-{name}", command, environ, cwd=CHECKOUT)
         wait_for_file(port_file, process, 60)
     return {"HOLDFAST_ILS_URL": f"http://127.0.0.1:{port_file.read_text().strip()}", **_LOGIN}
 

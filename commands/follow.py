@@ -13,6 +13,7 @@ from commands.graphql import DagsterApi, DagsterError, Run
 from holdfast.preservation.naming import batch_partition
 from holdfast.settings import Settings
 from resources.museum_exports.client import MuseumExports
+from resources.vault.feeds import feed_files
 from sensors.authority_sensors import list_files
 from sensors.marc_drop_sensor import list_drops
 
@@ -41,6 +42,10 @@ def expected_loads(settings: Settings) -> dict[Expected, str]:
         for file in exports.listing(collection):
             load = Expected("catalog", "museum_load", f"{collection}|{file.day.isoformat()}")
             shapes.setdefault(load, []).append(f"{file.name}:{file.bytes}:{file.modified_ns}")
+    for feed in settings.feeds:
+        for dropped in feed_files(settings, feed):
+            load = Expected("catalog", "feed_load", f"{dropped.day.isoformat()}|{feed}")
+            shapes.setdefault(load, []).append(f"{dropped.path.name}:{dropped.bytes}:{dropped.modified_ns}")
     for folder in sorted(settings.scans.iterdir()) if settings.scans.is_dir() else []:
         if folder.is_dir() and not folder.name.startswith("."):
             files = [path for path in folder.rglob("*") if path.is_file()]
@@ -52,7 +57,7 @@ def expected_loads(settings: Settings) -> dict[Expected, str]:
     return {load: "\n".join(sorted(lines)) for load, lines in shapes.items()}
 
 
-_DIMENSIONS = {"catalogue_load": ("day", "source"), "museum_load": ("collection", "day")}
+_DIMENSIONS = {"catalogue_load": ("day", "source"), "museum_load": ("collection", "day"), "feed_load": ("day", "feed")}
 
 
 def _launch(api: DagsterApi, load: Expected) -> None:

@@ -172,13 +172,22 @@ class DagsterApi:
         entries = [entry for each in node.get("assetMaterializations", []) for entry in each["metadataEntries"]]
         return {entry["label"]: entry["intValue"] for entry in entries if entry.get("intValue") is not None}
 
-    def launch(self, location: str, job: str, partition: str, dimensions: dict[str, str] | None = None) -> str:
-        """Launch a job for a partition ('': it has none); the run's id."""
-        tags = {"dagster/partition": partition} if partition else {}
-        tags |= {f"dagster/partition/{k}": v for k, v in (dimensions or {}).items()}
+    def launch(
+        self,
+        location: str,
+        job: str,
+        partition: str,
+        dimensions: dict[str, str] | None = None,
+        *,
+        run_config: dict[str, Any] | None = None,
+    ) -> str:
+        """Launch a job, of a partition where one is named; the run's id."""
+        tags = ({"dagster/partition": partition} if partition else {}) | {
+            f"dagster/partition/{k}": v for k, v in (dimensions or {}).items()
+        }
         params = {
             "selector": {"repositoryLocationName": location, "repositoryName": "__repository__", "jobName": job},
-            "runConfigData": {},
+            "runConfigData": run_config or {},
             "mode": "default",
             "executionMetadata": {"tags": [{"key": key, "value": value} for key, value in tags.items()]},
         }

@@ -11,12 +11,17 @@ COMMANDS = {
     "run": "run",
     "stop": "run",
     "check-config": "check_config",
+    "export": "export",
     "scan": "scan",
     "search": "search",
     "authority": "authority",
     "marc": "marc",
     "reports": "reports",
+    "halt": "halt",
+    "resume": "halt",
+    "recover": "recover",
     "services": "services",
+    "governor": "governor",
     "setup": "setup",
     "reference": "reference",
 }
@@ -55,8 +60,10 @@ def _told_errors() -> tuple[type[Exception], ...]:
     from holdfast.marc.validation import RulesError
     from holdfast.settings import SettingsError
     from resources.embedded.errors import ServiceError
+    from resources.lake.client import NotMaterialized
+    from resources.partners.client import ExportOvertaken
 
-    return SettingsError, RulesError, ServiceError, DagsterError
+    return SettingsError, RulesError, ServiceError, DagsterError, NotMaterialized, ExportOvertaken
 
 
 if __name__ == "__main__":

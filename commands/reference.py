@@ -11,11 +11,13 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from holdfast.environment import LOGINS, VARIABLES
-from holdfast.glossary import COLUMNS, PAGES
+from holdfast.feeds.elements import ELEMENTS, KEYS, Element, FeedKind
+from holdfast.glossary import CHANGES, COLUMNS, FEEDS, PAGES
 from holdfast.marc import bibframe_crosswalk as crosswalk
 from holdfast.marc.faults import FAULTS
 from holdfast.marc.validation.issues import KINDS
 from holdfast.settings import Settings
+from resources.ils.elements import FOLIO, KOHA
 
 
 def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -39,9 +41,30 @@ def pages() -> dict[str, str]:
         "faults.md": _faults(),
         "issues.md": _issues(),
         "columns.md": _columns(),
+        "feeds.md": _feeds(),
         "bibframe.md": _bibframe(),
         "commands.md": _commands(),
     }
+
+
+def _feeds() -> str:
+    def row(name: str, kind: FeedKind, element: Element) -> tuple[str, ...]:
+        key = "yes" if name in KEYS[kind] else ""
+        masked = "yes" if element.masked else ""
+        system = [("FOLIO", FOLIO), ("Koha", KOHA)]
+        places = [f"`{table[kind][name].pointer}`" if name in table[kind] else "" for _, table in system]
+        return f"`{name}`", element.about, element.shape, masked, key, *places
+
+    head = ("element", "what", "form", "private", "may be the key", "FOLIO", "Koha")
+    parts = [
+        f"## {kind}\n\n{_table(head, [row(name, kind, element) for name, element in elements.items()])}"
+        for kind, elements in ELEMENTS.items()
+    ]
+    return (
+        "# Elements of feeds\n\nA feed maps its columns to these ([how to](../how-to/patron-and-item-feeds.md)). What is private is "
+        "kept as a token. The last columns say where the library system keeps it (JSON pointer); empty: it has no place for it.\n\n"
+        + "\n".join(parts)
+    )
 
 
 def _bibframe() -> str:
@@ -115,7 +138,7 @@ def _settings() -> str:
         ]
         out.append(_table(("key", "type", "default", "what"), rows))
         for name, each in model.model_fields.items():
-            out += _nested(f"{table}.{name}", each)
+            out += _nested(f"{table}.NAME.{name}" if many else f"{table}.{name}", each)
     out += ["## Environment variables", "", "Addresses and secrets come from here and from nowhere else.", ""]
     out.append(
         _table(
@@ -132,11 +155,13 @@ def _nested(name: str, field: Any) -> list[str]:
     for model in _models(field.annotation):
         many = "tuple" in str(field.annotation)
         rows = [
-            (f"`{key}`", f"`{_type(each.annotation)}`", _default(each), each.description or "")
+            (f"`{each.alias or key}`", f"`{_type(each.annotation)}`", _default(each), each.description or "")
             for key, each in model.model_fields.items()
         ]
         head = f"[[{name}]]" if many else f"[{name}]"
         out += [f"## `{head}`", "", (model.__doc__ or "").strip(), "", _table(("key", "type", "default", "what"), rows)]
+        for key, each in model.model_fields.items():
+            out += _nested(f"{name}.{key}", each)
     return out
 
 
@@ -163,8 +188,14 @@ def _faults() -> str:
 
 def _columns() -> str:
     head = ("column", "what it holds")
-    records, pages_ = ([(f"`{name}`", what) for name, what in columns.items()] for columns in (COLUMNS, PAGES))
-    return f"# Columns\n\n## Of records\n\n{_table(head, records)}\n## Of pages\n\n{_table(head, pages_)}"
+    parts = (
+        ("records", COLUMNS),
+        ("pages", PAGES),
+        ("holdings, items and circulation", CHANGES),
+        ("feeds and exports for partners", FEEDS),
+    )
+    tables = ((what, [(f"`{name}`", text) for name, text in columns.items()]) for what, columns in parts)
+    return "# Columns\n\n" + "\n".join(f"## Of {what}\n\n{_table(head, rows)}" for what, rows in tables)
 
 
 def _commands() -> str:

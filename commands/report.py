@@ -19,6 +19,7 @@ from resources.postgres.quarantine import Quarantine
 _FLOWS = {
     "catalogue_load": ("catalogue", "ils_commits"),
     "museum_load": ("museum", "museum_index"),
+    "feed_load": ("catalogue", "feed_commits"),
     "digitization": ("preservation", "enriched_metadata"),
 }
 

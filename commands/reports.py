@@ -22,7 +22,7 @@ from starlette.routing import Route
 
 from commands.processes import CHECKOUT, Started, free_port, wait_for_file
 from holdfast.settings import Settings, load_settings
-from resources.reports.client import QUALITY_PAGE, ReportFolder
+from resources.reports.client import PLAN_PAGE, QUALITY_PAGE, ReportFolder
 
 PORT = 3080
 _HEADERS = {
@@ -47,13 +47,14 @@ def build(root: Path) -> Starlette:
     folder = ReportFolder(root)
 
     def listing(request: Request) -> Response:
-        return HTMLResponse(_listing(folder.pages()), headers=_HEADERS)
+        return HTMLResponse(_listing(folder.pages(), folder.plan_pages()), headers=_HEADERS)
 
     def page(request: Request) -> Response:
         name = request.path_params["name"]
         path = root / name
         # The names that are served are those that are written: no other file is reached, whatever the path holds.
-        if not QUALITY_PAGE.fullmatch(name) or not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
+        known = QUALITY_PAGE.fullmatch(name) or PLAN_PAGE.fullmatch(name)
+        if not known or not path.is_file() or not path.resolve().is_relative_to(root.resolve()):
             return PlainTextResponse("no such report\n", 404, headers=_HEADERS)
         return HTMLResponse(path.read_bytes(), headers=_HEADERS)
 
@@ -64,13 +65,16 @@ def build(root: Path) -> Starlette:
     )
 
 
-def _listing(pages: Mapping[str, list[str]]) -> str:
+def _listing(pages: Mapping[str, list[str]], plans: Mapping[str, list[str]]) -> str:
     parts = []
     for source, days in pages.items():
         links = "".join(f'<li><a href="/quality/{source}/{day}.html">{day}</a></li>' for day in days)
         parts.append(
             f'<h2>{html.escape(source)}</h2><p><a href="/quality/{source}/latest.html">Latest</a></p><ul>{links}</ul>'
         )
+    for source, names in plans.items():
+        links = "".join(f'<li><a href="/plans/{source}/{name}.html">{name}</a></li>' for name in names)
+        parts.append(f"<h2>{html.escape(source)}: plans</h2><ul>{links}</ul>")
     body = "".join(parts) or "<p>No reports yet: they come after a load.</p>"
     return (
         '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Quality reports</title>'

@@ -45,9 +45,9 @@ VARIABLES = (
         ("redis", "rediss", "redis+socket"),
     ),
     Variable("HOLDFAST_ILS_URL", "the library system's gateway", False, ("http", "https")),
-    Variable("HOLDFAST_ILS_TENANT", "FOLIO tenant", False),
-    Variable("HOLDFAST_ILS_USER", "user of the library system", False),
-    Variable("HOLDFAST_ILS_PASSWORD", "its password", True),
+    Variable("HOLDFAST_ILS_TENANT", "FOLIO tenant; Koha has none", False),
+    Variable("HOLDFAST_ILS_USER", "user of the library system; of Koha the client id of an API key", False),
+    Variable("HOLDFAST_ILS_PASSWORD", "its password; of Koha the secret of the key", True),
     Variable("HOLDFAST_MASKING_SALT", "the institution's salt for masked values (16 characters at least)", True),
     Variable("HOLDFAST_VAULT_KEY", "base64 of the 32-byte key that seals originals; not set: VAR/vault/key", True),
     Variable(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from holdfast.feeds.elements import ELEMENTS, FeedKind
+
 COLUMNS: dict[str, str] = {
     # Where a record comes from.
     "file": "name of the drop's file; in an archive, the archive's and its own",
@@ -98,8 +100,8 @@ COLUMNS: dict[str, str] = {
     "updated": "when it was last changed, by the library system's clock",
     "version": "of the live record that was looked at; 0 for a new one",
     # Matching, plan and commit.
-    "verdict": "of a record: new, update, unchanged, duplicate, collision, stopped (by an issue), or seen (written by "
-    "an earlier run); "
+    "verdict": "of a record: new, update, unchanged, duplicate, collision, stopped (by an issue), seen (written by "
+    "an earlier run) or rolled back; of a reconciliation: agreed, missing, foreign, in_doubt, refused or unwritten; "
     "of a heading: linked, linked_by_reference, ambiguous, deprecated or unlinked; of a comparison with the source: held, missing, "
     "backdated, stale or silently_deleted",
     "matched_by": "kind of the key that decided: control_number, ocn, isbn, issn, lccn or title (with author and year)",
@@ -118,12 +120,35 @@ COLUMNS: dict[str, str] = {
     "added": "subfields that are new",
     "removed": "subfields that go",
     "changed": "subfields that change",
+    "undo": "what takes the change back: update, suppress, unsuppress or delete; empty: nothing of it is left",
+    "state": "of the ledger's row (reconcile), or what became of the undo: planned, rolled_back, conflicted, failed or cannot",
+    "conflicts": "subfields that somebody edited since; they stay",
+    "written": "the value that the load wrote",
+    "now": "the live value",
+    "changed_by": "who changed the record last, by the library system's audit log",
+    "changed_at": "and when",
+    "repair": "state that is safe to give to the ledger's row; empty: none",
     "outcome": "committed, unchanged, planned, quarantined, duplicate, suppressed or rolled_back: exactly one",
+    # The plan as a document.
+    "ils": "library system that the plan is for",
+    "partition": "day and source of the window",
+    "plan_sha256": "hash of all that the plan would do: the same plan made again has the same; approvals name it",
+    "signature": "HMAC-SHA-256 of hash and measures: ils_commits writes no plan without the right one",
+    "measures": "what the plan would do, in numbers that the budget looks at (JSON)",
+    "seconds": "that writing it takes, about; empty: not known",
+    "requests": "that writing it will make, about",
+    "waiting_for": "why a person must approve it first, as it was when it was planned; empty: nothing",
+    "subfields": "how many changes of this kind",
+    "score": "how surprising: sum of what the reasons add (docs/decisions/0017)",
+    "reasons": "why a person should look at it",
+    "indicators": "of the field, both",
+    "before": "before the change, as the live record had it; empty: not there",
+    "after": "as it would be; empty: not there",
     # Authority control.
     "authority": "the authority record: its LCCN (010 $a), else its 001",
     "authority_file": "name of the authority file in holdfast.toml",
     "established": "008/09: the 1XX may be used as a heading; else the record refers elsewhere or is a subdivision",
-    "kind": "personal name, topic, place …, by the tag of the 1XX",
+    "kind": "of an authority: personal name, topic, place …, by the tag of the 1XX; of a change: added, removed or changed",
     "thesaurus": "names, or the thesaurus of a subject heading (second indicator and $2; of an authority 008/11 or 040 $f)",
     "as_name": "008/14: may stand in a 1XX, 7XX or 8XX",
     "as_subject": "008/15: may stand in a 6XX",
@@ -197,3 +222,82 @@ PAGES: dict[str, str] = {
     "in_order": "the number in the name follows that of the page before",
     "resolution_as_declared": "the file's resolution is the manifest's",
 }
+
+CHANGES: dict[str, str] = {
+    # Holdings records and items.
+    "kind": "holdings or item",
+    "id": "of the record in the library system",
+    "hrid": "its number for people",
+    "parent": "of a holdings record its bibliographic record, of an item its holdings record",
+    "barcode": "of the item",
+    "item_status": "of the item, in the library system's words",
+    "item_status_date": "since when",
+    "location": "id of the location that counts: the effective one, else the temporary, else the permanent",
+    "call_number": "with prefix and suffix",
+    "copy_number": "which copy it is",
+    "volume": "of a work in several volumes",
+    "enumeration": "which part of a serial, as v.71:no.6",
+    "chronology": "of when that part is, as 1985:July",
+    "statements": "holdings statements: what the library has of it",
+    "supplements": "holdings statements of supplements",
+    "indexes": "holdings statements of indexes",
+    "suppressed": "whether it is hidden from the public",
+    "version": "by the library system, which counts it up with every change; 0 where it has none",
+    "updated": "when the library system wrote it down, by its own clock",
+    "body_sha256": "hex, of the masked record without version and dates of change",
+    "body": "the whole record as JSON, masked values as tokens",
+    # What changed in them.
+    "change": "added, changed or removed",
+    "pointer": "JSON pointer to what changed; empty: the whole record came or went",
+    "before": "as JSON, masked values as tokens; empty: there was nothing",
+    "after": "as JSON, masked values as tokens; empty: there is nothing",
+    # Statements of MARC holdings records.
+    "record": "number of the record, from 1",
+    "field": "place of the field in the record, from 0",
+    "part": "basic, supplement or index: 863 and 866, 864 and 867, 865 and 868",
+    "form": "paired with its captions by $8, unpaired where they are missing, or textual",
+    "link": "$8 before the point: which captions (853-855) it goes with",
+    "sequence": "$8 behind the point",
+    "enumeration_captions": "of the levels, as v.:no.",
+    "chronology_captions": "of the levels, as (year):(month)",
+    "text": "866-868 $a",
+    "note": "$z, for the public",
+    # Circulation.
+    "event": "the library system's id of the event; where it has none, a hash of what makes it one",
+    "loan": "id of the loan in the library system",
+    "item": "id of the item in the library system",
+    "item_barcode": "of the item; empty where the item is gone",
+    "patron": "token: the same patron is the same token, nobody gets from it to the patron; empty: the loan was anonymized",
+    "action": "checkout, renewal, checkin or the library system's own word",
+    "state": "on loan, returned or the library system's own word",
+    "ended": "whether the loan is over",
+    "began": "when the loan began",
+    "at": "when it happened: a return out of the book drop before it was written down",
+    "due": "when it is to be returned",
+    "library": "code of the service point",
+    "in_window": "whether it was written down on this day; else it is of the overlap with the day before",
+}
+
+# Of the tables of feeds and of exports for partners; what an element holds is said where it is named (holdfast/feeds/elements.py).
+FEEDS: dict[str, str] = {
+    "record": "number of the row in the window, from 1 over all of its files; above 2,000,000,000: expired, for no row names it",
+    "place": "file, row and line; of MARC file and record",
+    "correlation_id": "UUID of feed, window, row and content, keyed with the salt where a row is private: the same in every retry",
+    "key": "by which the row is found in the library system; a token where it is private",
+    "content_sha256": "hex, of the elements; keyed with the salt where a row is private",
+    "idempotency_key": "the change's key in the ledger: written once, whatever happens",
+    "action": "create, update or expire",
+    "target": "id in the library system; of a new record the one that it gets, if the system lets us choose it",
+    "version": "of the live record that was looked at; 0 for a new one, and where the system has none",
+    "element": "what changes (holdfast/feeds/elements.py)",
+    "before": "what the library system has; a token where it is private; empty: nothing",
+    "after": "what it is to have; a token where it is private",
+    "id": "of the record in the library system",
+    "number": "its number for people",
+    "change": "new, changed or deleted since the last export of this name; same: only of an export of everything",
+}
+
+
+def feed_columns(kind: FeedKind) -> dict[str, str]:
+    """Column → what it holds, of the rows of a feed of this kind."""
+    return FEEDS | {name: element.about for name, element in ELEMENTS[kind].items()}

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import uuid
+from typing import Any
 
+import numpy as np
 import polars as pl
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:holdfast:correlation")
@@ -44,48 +46,39 @@ def correlation_id(source: str, window: str, record_number: int, record_fingerpr
     return _uuid5(parts)
 
 
-def _part(name: str, value: pl.Expr) -> list[pl.Expr]:
-    """The pieces of a part of `named_parts`."""
-    text = value.cast(pl.String)
-    return [pl.lit(f"{name}:"), text.str.len_bytes().cast(pl.String), pl.lit(":"), text, pl.lit(";")]
+# Room for names, lengths and padding in the texts that are hashed.
+_ROOM = 256
 
 
 def fingerprints(records: pl.DataFrame) -> pl.Series:
-    """`fingerprint` of each row. records: columns number, modified (String)."""
-    parts = [*_part("control_number", pl.col("number")), *_part("last_modified", pl.col("modified"))]
-    texts = records.select(pl.concat_str(parts).alias("text"))["text"].to_list()
-    return pl.Series([hashlib.sha256(each.encode()).hexdigest() for each in texts], dtype=pl.String)
+    """`fingerprint` of each row. records: columns number, modified (String, not null)."""
+    from holdfast import digests  # compiled loops: only who has a column of records needs them
+    from holdfast.marc.string_views import series_of_texts, text_buffers
+
+    number, modified = text_buffers(records["number"]), text_buffers(records["modified"])
+    longest = sum(int(np.diff(offsets).max(initial=0)) for _, offsets in (number, modified)) + _ROOM
+    out = np.empty(64 * records.height, dtype=np.uint8)
+    digests.fingerprints(_bytes("control_number:"), *number, _bytes("last_modified:"), *modified, longest, out)
+    return series_of_texts(out, np.arange(0, len(out) + 1, 64, dtype=np.int64))
 
 
 def correlation_ids(source: str, window: str, records: pl.Series, record_fingerprints: pl.Series) -> pl.Series:
     """`correlation_id` of each record."""
-    parts = [pl.lit(named_parts(source=source, window=window).decode())]
-    parts += [*_part("record_number", pl.col("record")), *_part("fingerprint", pl.col("fingerprint"))]
-    frame = pl.DataFrame({"record": records, "fingerprint": record_fingerprints})
-    texts = frame.select(pl.concat_str(parts).alias("text"))["text"].to_list()
-    start = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
-    digests = []
-    for text in texts:
-        digest = start.copy()
-        digest.update(text.encode())
-        digests.append(digest.hexdigest())
-    # RFC 9562, section 5.5: the version in the 13th digit, the variant in the two high bits of the 17th.
-    variant = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-    text = pl.col("text")
-    return pl.DataFrame({"text": pl.Series(digests, dtype=pl.String)}).select(
-        pl.concat_str(
-            text.str.slice(0, 8),
-            pl.lit("-"),
-            text.str.slice(8, 4),
-            pl.lit("-5"),
-            text.str.slice(13, 3),
-            pl.lit("-"),
-            text.str.slice(16, 1).replace_strict(variant, return_dtype=pl.String),
-            text.str.slice(17, 3),
-            pl.lit("-"),
-            text.str.slice(20, 12),
-        ).alias("id")
-    )["id"]
+    from holdfast import digests
+    from holdfast.marc.string_views import series_of_texts, text_buffers
+
+    prefix = np.frombuffer(NAMESPACE.bytes + named_parts(source=source, window=window), dtype=np.uint8)
+    prints = text_buffers(record_fingerprints)
+    longest = len(prefix) + int(np.diff(prints[1]).max(initial=0)) + _ROOM
+    out = np.empty(36 * len(records), dtype=np.uint8)
+    digests.correlation_ids(
+        prefix, _bytes("record_number:"), records.to_numpy(), _bytes("fingerprint:"), *prints, longest, out
+    )
+    return series_of_texts(out, np.arange(0, len(out) + 1, 36, dtype=np.int64))
+
+
+def _bytes(text: str) -> Any:
+    return np.frombuffer(text.encode(), dtype=np.uint8)
 
 
 def idempotency_key(correlation: str, target: str, content_hash: str) -> str:

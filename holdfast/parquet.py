@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from holdfast.marc.kernel import compiled
 
+_ROWS, _BATCH = 10_000_000, 65_536
 _SLOTS = 4096  # of the hash table; a column with more than a quarter of it in values is written as text
 
 
@@ -80,7 +81,12 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
             other.append(name)
     coded = [name for name in columns if name not in other]
     numbers = [name for name in coded if pa.types.is_integer(columns[name].type)]
-    table = pa.table(columns)
+    # A column without nulls that says so needs no list of what is null. One of the type Null may not say so, even if empty.
+    fields = [
+        pa.field(name, column.type, nullable=column.null_count > 0 or pa.types.is_null(column.type))
+        for name, column in columns.items()
+    ]
+    table = pa.table(list(columns.values()), schema=pa.schema(fields))
     # The system's allocator gives back what the pages took; Arrow's own would keep it for each thread.
     with pq.ParquetWriter(
         path,
@@ -90,6 +96,9 @@ def write_parquet(frame: pl.DataFrame, path: Path) -> None:
         use_dictionary=coded or False,
         write_statistics=numbers or False,
         store_schema=False,
+        # Pages by bytes, not by rows: many small ones take longer, and more room.
+        max_rows_per_page=_ROWS,
+        write_batch_size=_BATCH,
         memory_pool=pa.system_memory_pool(),
     ) as writer:
         writer.write_table(table)

@@ -13,17 +13,25 @@ import os
 import re
 import tomllib
 import zoneinfo
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from holdfast.catalogue.budget import Budget
+from holdfast.catalogue.merging import FieldSpec, MergeRule
+from holdfast.catalogue.systems import SYSTEM_FIELDS
+from holdfast.feeds.elements import ELEMENTS as FEED_ELEMENTS
+from holdfast.feeds.elements import HOLDINGS, ITEMS, Element, FeedKind
+from holdfast.feeds.elements import KEYS as FEED_KEYS
 from holdfast.harvest.rhythm import parse_rhythm
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
 from holdfast.marc.validation.issues import KINDS
 from holdfast.marc.validation.local import LocalRule
 from holdfast.museum.elements import ELEMENTS
+from holdfast.privacy.entities import MASKED_IN_ENTITIES
 
 
 class SettingsError(ValueError):
@@ -44,9 +52,9 @@ def _check_cron(value: str) -> str:
     return value
 
 
-def _check_field_spec(value: str) -> str:
-    if not re.fullmatch(r"(\d{3}|\d{2}X|\dXX)(\$[a-z0-9])?", value):
-        raise ValueError("must be a MARC tag, with a subfield or without, as '541$h', '583' or '59X'")
+def _check_entity_spec(value: str) -> str:
+    if not re.fullmatch(r"(holdings|item):(/[^/\s]+)+", value):
+        raise ValueError("must be holdings or item, a colon and a JSON pointer, as 'item:/circulationNotes/*/note'")
     return value
 
 
@@ -93,9 +101,26 @@ def _check_name(value: str) -> str:
     return value
 
 
+def _check_time_of_day(value: str) -> str:
+    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
+        raise ValueError("must be a time of day from 00:00 to 24:00, as '07:30'")
+    return value
+
+
+def _minutes(time_of_day: str) -> int:
+    """Minutes since midnight."""
+    return int(time_of_day[:2]) * 60 + int(time_of_day[3:])
+
+
+def _check_whole(key: str, rate: float | None) -> None:
+    if rate is not None and rate > 1 and rate != int(rate):
+        raise ValueError(f"{key}: found {rate:g}; a whole number, or a fraction below 1")
+
+
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
+TimeOfDay = Annotated[str, AfterValidator(_check_time_of_day)]
 Cron = Annotated[str, AfterValidator(_check_cron)]
-FieldSpec = Annotated[str, AfterValidator(_check_field_spec)]
+EntitySpec = Annotated[str, AfterValidator(_check_entity_spec)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Address = Annotated[str, AfterValidator(_check_address)]
 Rhythm = Annotated[str, AfterValidator(_check_rhythm)]
@@ -133,6 +158,12 @@ class Paths(_Table):
     authorities: Path | None = Field(
         default=None, description="authority files, a folder each; default: VAR/drops/authorities"
     )
+    feeds: Path | None = Field(
+        default=None, description="feeds of patrons, items and holdings, a folder each; default: VAR/drops/feeds"
+    )
+    partners: Path | None = Field(
+        default=None, description="exports for partners, a folder each; default: VAR/exports/partners"
+    )
 
 
 class Partitions(_Table):
@@ -157,15 +188,190 @@ class Limits(_Table):
     )
 
 
+class QuotaProfile(_Table):
+    """Other limits at a time of day: how much a load may ask while readers are there."""
+
+    start: TimeOfDay = Field(alias="from", description="HH:MM by library.timezone, this minute included")
+    end: TimeOfDay = Field(
+        alias="to", description="HH:MM, this minute not included; before `from`: on the next day; 24:00: midnight"
+    )
+    per_second: float | None = Field(
+        default=None, ge=0.01, le=10_000, description="in place of ils.quota.per_second; a fraction below 1 is allowed"
+    )
+    concurrency: int | None = Field(default=None, ge=1, le=64, description="in place of ils.quota.concurrency")
+
+    @model_validator(mode="after")
+    def _says_something(self) -> QuotaProfile:
+        if self.start == self.end:
+            raise ValueError(f"from and to: both are {self.start}; a profile for the whole day is ils.quota itself")
+        if self.per_second is None and self.concurrency is None:
+            raise ValueError("per_second, concurrency: one of them is needed, else the profile changes nothing")
+        _check_whole("per_second", self.per_second)
+        return self
+
+    @property
+    def minutes(self) -> frozenset[int]:
+        """Minutes of the day at which it holds."""
+        first, last = _minutes(self.start), _minutes(self.end)
+        spans = (range(first, last),) if first < last else (range(first, 1440), range(last))
+        return frozenset(minute for span in spans for minute in span)
+
+
+class Quota(_Table):
+    """What all workers and jobs together may ask of the library system: docs/operations/quota-and-readers.md."""
+
+    per_second: float = Field(
+        default=100, ge=0.01, le=10_000, description="requests in any one second; a fraction below 1 is allowed"
+    )
+    per_day: int = Field(default=0, ge=0, description="requests in a day of library.timezone; 0: no limit")
+    concurrency: int = Field(
+        default=8, ge=1, le=64, description="requests in flight at a time, at most; fewer while answers are slow"
+    )
+    remaining_header: str = Field(
+        default="X-Exl-Api-Remaining",
+        pattern=r"^[A-Za-z0-9-]*$",
+        description="header in which the system says how many requests the day has left; empty: it has none",
+    )
+    left_to_others: int = Field(
+        default=0, ge=0, description="of what that header says, so many are not used: other programs share it"
+    )
+    profiles: tuple[QuotaProfile, ...] = Field(
+        default=(), description="by time of day, each a table `[[ils.quota.profiles]]`"
+    )
+
+    @model_validator(mode="after")
+    def _profiles_do_not_overlap(self) -> Quota:
+        _check_whole("per_second", self.per_second)
+        taken: dict[int, QuotaProfile] = {}
+        for profile in self.profiles:
+            for minute in sorted(profile.minutes):
+                if other := taken.get(minute):
+                    raise ValueError(
+                        f"profiles: {profile.start} to {profile.end} and {other.start} to {other.end} both hold at "
+                        f"{minute // 60:02}:{minute % 60:02}; let one end where the other begins"
+                    )
+                taken[minute] = profile
+        return self
+
+    @property
+    def most_concurrency(self) -> int:
+        """The highest of all times of day."""
+        return max([self.concurrency, *(each.concurrency for each in self.profiles if each.concurrency)])
+
+
+class Circuit(_Table):
+    """When the library system counts as down for all workers, and when it is tried again."""
+
+    failures: int = Field(
+        default=10,
+        ge=1,
+        le=1000,
+        description="requests that got no answer, or 502, 503, 504, in the window: it is left alone; they must be half of "
+        "all in it, too",
+    )
+    window_seconds: float = Field(default=30, gt=0, le=3600, description="in which failures are counted")
+    probe_seconds: float = Field(
+        default=10,
+        gt=0,
+        le=3600,
+        description="until one request tries it; doubled with each that fails, up to ten times",
+    )
+
+
+class Readers(_Table):
+    """A request as a reader sends it, watched while loads run: when readers wait, loads slow down."""
+
+    url: Address = Field(
+        default="",
+        description="asked by GET without a login, as the search of the public catalogue; empty: nobody watches",
+    )
+    limit_ms: float = Field(
+        default=1000, gt=0, description="95th percentile above which the rate of all loads is halved"
+    )
+    interval_seconds: float = Field(default=0.25, ge=0.1, le=1, description="between two such requests")
+    window_seconds: float = Field(
+        default=5, ge=1, le=60, description="whose requests make the percentile; four intervals at least"
+    )
+    least_share: float = Field(
+        default=0.05, gt=0, le=1, description="of the rate that is always left to the loads, so that they end"
+    )
+
+    @model_validator(mode="after")
+    def _address_and_window_fit(self) -> Readers:
+        if self.url and urlsplit(self.url).scheme not in ("http", "https"):
+            raise ValueError(f"url: found {self.url!r}; an address that starts with http:// or https://")
+        if self.window_seconds < 4 * self.interval_seconds:
+            raise ValueError(
+                f"window_seconds: found {self.window_seconds:g}; at least four times interval_seconds, "
+                f"{4 * self.interval_seconds:g}"
+            )
+        return self
+
+
 class Ils(_Table):
     """The library system; its address and login come from HOLDFAST_ILS_*."""
 
-    adapter: Literal["folio"] = Field(default="folio", description="which API it speaks")
+    adapter: Literal["folio", "koha"] = Field(default="folio", description="which API it speaks")
+    name: str = Field(
+        default="",
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$|^$",
+        description="under which its ledger and snapshot are kept; empty: the adapter and the tenant. A sandbox of the same "
+        "tenant needs one of its own",
+    )
+    moved_from: str = Field(
+        default="", description="address that the system of this name had before it moved; only while it moves"
+    )
+    oai_url: str = Field(default="", description="Koha's OAI-PMH server; empty: HOLDFAST_ILS_URL/cgi-bin/koha/oai.pl")
+    mark_field: str = Field(
+        default="948",
+        pattern=r"^9[0-9]{2}$",
+        description="Koha: local field that says which change wrote a record; by it a lost answer is found again",
+    )
+    duplicate_check: bool = Field(
+        default=True,
+        description="Koha: it may refuse a new record that it holds for a duplicate; false: matching alone decides",
+    )
     chunk_records: int = Field(default=100, ge=1, le=100, description="records in one request")
+    progress_records: int = Field(
+        default=500, ge=1, le=1000, description="records that are locked at once, and counted in one line of the log"
+    )
+    lease_seconds: float = Field(
+        default=30, ge=1, le=600, description="after which the locks of a worker that died are free for others"
+    )
     timeout_seconds: float = Field(default=60, gt=0, description="for one request")
     retries: int = Field(
         default=5, ge=0, le=20, description="of a request that surely was not done, before the system counts as down"
     )
+    quota: Quota = Field(default=Quota(), description="what all workers together may ask of it")
+    circuit: Circuit = Field(default=Circuit(), description="when it counts as down for all workers")
+    readers: Readers = Field(default=Readers(), description="whose waiting slows the loads")
+
+
+class Deltas(_Table):
+    """Holdings and circulation of the library system, read by the day."""
+
+    overlap_minutes: int = Field(
+        default=10, ge=0, le=1440, description="before the day's begin that are asked for again: clocks are off"
+    )
+    settling_minutes: int = Field(
+        default=10, ge=0, le=1440, description="after the day's end before it counts as over: changes are entered late"
+    )
+    whole_days: int = Field(
+        default=7, ge=1, le=90, description="so often all holdings and items are read: only so deletions are found"
+    )
+    removed_share: float = Field(
+        default=0.2, ge=0, le=1, description="share of the known holdings and items that one comparison may call gone"
+    )
+    circulation_schedule: Cron = Field(default="30 0 * * *", description="cron of the reading of the day before")
+    holdings_schedule: Cron = Field(default="45 0 * * *", description="cron of the reading of the day before")
+
+    @property
+    def overlap(self) -> dt.timedelta:
+        return dt.timedelta(minutes=self.overlap_minutes)
+
+    @property
+    def settling(self) -> dt.timedelta:
+        return dt.timedelta(minutes=self.settling_minutes)
 
 
 # What a `files` source may be fetched from; without an address it is a folder below paths.drops.
@@ -242,7 +448,16 @@ class Source(_Table):
     )
     protected: tuple[FieldSpec, ...] = Field(
         default=("59X", "9XX"),
-        description="fields of the live record that a load never touches; by default those that MARC 21 leaves to the library",
+        description="fields and subfields of the live record that a load never touches; by default those that MARC 21 leaves to "
+        "the library",
+    )
+    merge: tuple[MergeRule, ...] = Field(
+        default=(), description="merge rules, each a table `[[sources.NAME.merge]]`; what none covers is replaced"
+    )
+    first_load: Literal["ask", "apply"] = Field(
+        default="ask",
+        description="of a source that never wrote anything: the plan waits for a person (docs/operations/approve-a-plan.md), or "
+        "is written at once",
     )
     dialect: Literal["marc21", "unimarc"] = Field(
         default="marc21", description="which format the records are in; unimarc needs validation.schemas.unimarc"
@@ -328,13 +543,6 @@ class AuthorityFiles(_Table):
         description="MARC source code (lcsh, mesh, gnd …) of records that name none in 008/11 or 040 $f",
     )
     still_seconds: float = Field(default=3, ge=0, description="a file is complete once it has not changed for so long")
-
-
-class Budget(_Table):
-    """How much of the catalogue one plan may change."""
-
-    changes: int = Field(default=50_000, ge=0, description="records that one plan may write")
-    share_of_catalogue: float = Field(default=1.0, ge=0, le=1, description="of the catalogue's records; 1: no limit")
 
 
 class Schemas(_Table):
@@ -443,6 +651,145 @@ class Collection(_Table):
         return self
 
 
+class Feed(_Table):
+    """A table of patrons, items or holdings that another system sends, and that is written to the library system."""
+
+    title: str = Field(default="", description="shown to people")
+    kind: FeedKind = Field(description="what its rows are: patrons, items or holdings")
+    format: Literal["csv", "marc"] = Field(
+        default="csv", description="marc: holdings records (MFHD) in ISO 2709 or XML"
+    )
+    pattern: str = Field(default="*.csv", description="names of the files in its folder that count")
+    encoding: Literal["utf-8", "utf-8-sig", "cp1252", "latin-1"] = Field(default="utf-8-sig", description="of a csv")
+    delimiter: str = Field(default=",", min_length=1, max_length=1, description="of a csv")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="element (holdfast/feeds/elements.py) = column of the CSV"
+    )
+    constants: dict[str, str] = Field(default_factory=dict, description="element = the same value in every row")
+    key: str = Field(default="", description="element by which a row is found in the library system")
+    date_format: str = Field(
+        default="%Y-%m-%d", min_length=2, description="of dates in it, as Python's strptime has it"
+    )
+    full: bool = Field(default=False, description="each file holds everybody; only of patrons")
+    missing: Literal["keep", "expire"] = Field(
+        default="keep", description="patrons that a full feed does not name: as they are, or expired on the feed's day"
+    )
+    missing_share: float = Field(
+        default=0.05, ge=0, le=1, description="share of the patrons that one full feed may expire; above it waits"
+    )
+    groups: tuple[str, ...] = Field(
+        default=(), description="patron groups that a full feed answers for; nobody else is expired; empty: all"
+    )
+    still_seconds: float = Field(default=3, ge=0, description="a file is complete once it has not changed for so long")
+    schedule: Cron = Field(default="0 5 * * *", description="cron of the nightly load")
+
+    @property
+    def by(self) -> str:
+        """Element by which a row is found in the library system."""
+        return self.key or "source_number"
+
+    @model_validator(mode="after")
+    def _elements_are_of_its_kind(self) -> Feed:
+        allowed = FEED_ELEMENTS[self.kind]
+        for element in (*self.columns, *self.constants):
+            if element not in allowed:
+                near = difflib.get_close_matches(element, allowed, n=1)
+                hint = f"; did you mean '{near[0]}'?" if near else ""
+                raise ValueError(f"{element}: no such element of {self.kind} (allowed: {', '.join(allowed)}){hint}")
+        return self
+
+    @model_validator(mode="after")
+    def _has_its_key(self) -> Feed:
+        keys = FEED_KEYS[self.kind]
+        if self.format == "marc":
+            if self.kind != "holdings" or self.columns:
+                raise ValueError("format: marc is for feeds of kind holdings, and has no columns")
+            return self
+        if self.key not in keys:
+            raise ValueError(f"key: found {self.key!r} (allowed: {', '.join(keys)})")
+        if self.key not in self.columns:
+            raise ValueError(f"columns: the key, {self.key}, is not among them")
+        return self
+
+    @model_validator(mode="after")
+    def _only_a_full_feed_misses(self) -> Feed:
+        if self.full and self.kind != "patrons":
+            raise ValueError("full: only a feed of patrons can be")
+        if (self.missing == "expire" or self.groups) and not self.full:
+            raise ValueError("missing, groups: they are for feeds with full = true")
+        return self
+
+
+# What a column of an export may hold; of bibliographic records also fields and subfields, as 245$a.
+EXPORTED: Mapping[str, tuple[str, ...]] = {
+    "bibliographic": ("id", "number", "deleted"),
+    "holdings": ("id", "deleted", *HOLDINGS),
+    "items": ("id", "deleted", *ITEMS),
+    "circulation": ("item", "barcode", "state", "at", "due", "library", "deleted"),
+}
+
+
+class Export(_Table):
+    """A file for a partner: all of the catalogue, or what is new, changed or gone since the last one."""
+
+    title: str = Field(default="", description="shown to people")
+    contents: Literal["bibliographic", "holdings", "items", "circulation"] = Field(description="what its records are")
+    format: Literal["marc", "marcxml", "csv"] = Field(
+        default="marc", description="ISO 2709 in UTF-8, MARCXML or CSV; items and circulation are csv"
+    )
+    mode: Literal["full", "since"] = Field(
+        default="since", description="everything each time, or what differs from the last export that succeeded"
+    )
+    columns: tuple[str, ...] = Field(
+        default=(), description="of a csv: id, number, deleted, elements, or fields and subfields as 245$a; empty: all"
+    )
+    masked: Literal["drop"] = Field(default="drop", description="masked values never leave: they are left out")
+    gzip: bool = Field(default=False, description="packed, with .gz after the name")
+    schedule: Cron = Field(default="0 6 * * *", description="cron of the export")
+
+    @model_validator(mode="after")
+    def _format_can_hold_it(self) -> Export:
+        if self.format != "csv" and self.contents in ("items", "circulation"):
+            raise ValueError(f"format: found {self.format!r}; {self.contents} are exported as csv")
+        if self.format != "csv" and self.columns:
+            raise ValueError(f"columns: only a csv has them, not {self.format}")
+        return self
+
+    @model_validator(mode="after")
+    def _csv_of_records_names_its_columns(self) -> Export:
+        if self.format == "csv" and self.contents == "bibliographic" and not self.columns:
+            raise ValueError(
+                'columns: a csv of bibliographic records needs them, as ["id", "number", "245$a", "deleted"]'
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _columns_are_known(self) -> Export:
+        allowed = EXPORTED[self.contents]
+        kind: Mapping[str, Element] = {"holdings": HOLDINGS, "items": ITEMS}.get(self.contents, {})
+        for name in self.columns:
+            if self.contents == "bibliographic" and re.fullmatch(r"\d{3}(\$[a-z0-9])?", name):
+                continue
+            if name not in allowed:
+                also = ", or a field or subfield, as 245$a" if self.contents == "bibliographic" else ""
+                raise ValueError(f"columns: {name}: no column of {self.contents} (allowed: {', '.join(allowed)}{also})")
+            if name in kind and kind[name].masked:
+                raise ValueError(f"columns: {name}: is masked, and what is masked never leaves")
+        if len(set(self.columns)) < len(self.columns):
+            raise ValueError(f"columns: {', '.join(self.columns)}: one is named twice")
+        return self
+
+    @property
+    def columns_or_all(self) -> tuple[str, ...]:
+        """Of a csv; all that are not masked where none is named."""
+        masked = {name for kind in (HOLDINGS, ITEMS) for name, element in kind.items() if element.masked}
+        return self.columns or tuple(name for name in EXPORTED[self.contents] if name not in masked)
+
+    @property
+    def suffix(self) -> str:
+        return {"marc": ".mrc", "marcxml": ".xml", "csv": ".csv"}[self.format] + (".gz" if self.gzip else "")
+
+
 class Scanner(_Table):
     """A device that leaves pages."""
 
@@ -470,6 +817,10 @@ class Masking(_Table):
         default=("541$h", "583$x", "583$z", "852$x", "876$x", "876$c", "877$x", "877$c", "878$x", "878$c"),
         description="prices, notes for staff and patrons' identifiers, as MARC 21 has them",
     )
+    entities: tuple[EntitySpec, ...] = Field(
+        default=MASKED_IN_ENTITIES,
+        description="of holdings and items, 'kind:/pointer' with * for any entry; patrons are masked whole but for what names nobody",
+    )
     notes_when_private: tuple[FieldSpec, ...] = Field(
         default=("541", "542", "561", "583"), description="masked whole when the first indicator is 0 (private)"
     )
@@ -483,6 +834,7 @@ class Settings(_Table):
     partitions: Partitions = Partitions()
     limits: Limits = Limits()
     ils: Ils = Ils()
+    deltas: Deltas = Deltas()
     masking: Masking = Masking()
     validation: Validation = Validation()
     sources: dict[Name, Source]
@@ -490,14 +842,32 @@ class Settings(_Table):
     authorities: dict[Name, AuthorityFiles] = Field(default_factory=dict)
     collections: dict[Name, Collection] = Field(default_factory=dict)
     scanners: dict[Name, Scanner] = Field(default_factory=dict)
+    feeds: dict[Name, Feed] = Field(default_factory=dict)
+    exports: dict[Name, Export] = Field(default_factory=dict)
     root: Path = Field(default=Path(), exclude=True, description="folder of the file; set by load_settings")
 
     @model_validator(mode="after")
+    def _systems_own_fields_are_protected(self) -> Settings:
+        """What the library system keeps for itself stays as it is, whatever a source's `protected` says."""
+        for source in self.sources.values():
+            own = [each for each in SYSTEM_FIELDS[self.ils.adapter] if each not in source.protected]
+            object.__setattr__(source, "protected", (*source.protected, *own))  # frozen, and not given out yet
+        return self
+
+    @model_validator(mode="after")
     def _budgets_name_sources(self) -> Settings:
-        unknown = set(self.budgets) - set(self.sources) - {"default"}
+        unknown = set(self.budgets) - set(self.sources) - set(self.feeds) - {"default"}
         if unknown:
-            allowed = ", ".join(sorted({*self.sources, "default"}))
+            allowed = ", ".join(sorted({*self.sources, *self.feeds, "default"}))
             raise ValueError(f"budgets: {', '.join(sorted(unknown))}: no such source (allowed: {allowed})")
+        return self
+
+    @model_validator(mode="after")
+    def _a_feed_is_no_source(self) -> Settings:
+        # Their windows stand in one ledger, and their limits in one table.
+        both = sorted(set(self.feeds) & set(self.sources))
+        if both:
+            raise ValueError(f"feeds: {', '.join(both)}: a source has this name already; give the feed another")
         return self
 
     @model_validator(mode="after")
@@ -556,12 +926,20 @@ class Settings(_Table):
         return self._below(self.paths.scans, "drops", "scans")
 
     @property
-    def exports(self) -> Path:
+    def museum_exports(self) -> Path:
         return self._below(self.paths.exports, "drops", "museum")
 
     @property
     def authority_files(self) -> Path:
         return self._below(self.paths.authorities, "drops", "authorities")
+
+    @property
+    def feed_drops(self) -> Path:
+        return self._below(self.paths.feeds, "drops", "feeds")
+
+    @property
+    def partner_exports(self) -> Path:
+        return self._below(self.paths.partners, "exports", "partners")
 
 
 def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
@@ -573,7 +951,7 @@ def _allowed_keys(location: tuple[int | str, ...]) -> list[str]:
         arguments = [a for a in getattr(annotation, "__args__", ()) if isinstance(a, type) and issubclass(a, BaseModel)]
         model = arguments[0] if arguments else annotation
     if isinstance(model, type) and issubclass(model, BaseModel):
-        return [name for name in model.model_fields if name != "root"]
+        return [each.alias or name for name, each in model.model_fields.items() if name != "root"]
     return []
 
 

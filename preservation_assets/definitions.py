@@ -20,6 +20,7 @@ from resources.masters.resource import masters_resource
 from resources.postgres.resource import postgres_resource
 from resources.scanner.resource import scanners_resource
 from resources.scans.resource import scans_resource
+from sensors.asked_runs_sensor import build_asked_runs_sensor
 from sensors.scan_drop_sensor import scan_drop_sensor
 
 
@@ -37,7 +38,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
     return dg.Definitions(
         assets=[batch_manifests, verified_masters, technical_metadata, ocr_text, enriched_metadata],
         jobs=[DIGITIZATION],
-        sensors=[scan_drop_sensor(SETTINGS)],
+        sensors=[scan_drop_sensor(SETTINGS), build_asked_runs_sensor([DIGITIZATION], "asked_batches_sensor")],
         resources=resources,
         executor=dg.in_process_executor,  # Polars has all cores already
     )

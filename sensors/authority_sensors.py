@@ -11,6 +11,7 @@ import dagster as dg
 
 from holdfast.settings import Settings
 from resources.authorities.client import AuthorityFolder
+from sensors.halting import unless_halted
 
 _EVENTS_A_TICK = 50
 
@@ -58,6 +59,7 @@ def _file_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.STOPPED,
         description="Loads the authority files once a new one is complete and still. Off at first: look at authority_what_if.",
     )
+    @unless_halted(queue="marc21.parse")
     def authority_file_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         seen: Seen = {name: (size, changed) for name, (size, changed) in json.loads(context.cursor or "{}").items()}
         now = list_files(settings)
@@ -79,6 +81,7 @@ def _linking_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Links the headings of every source and day that was normalized; the load does not wait for it.",
     )
+    @unless_halted(queue="marc21.parse")
     def authority_links_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         after = int(context.cursor) if context.cursor else None
         records = context.instance.fetch_materializations(

@@ -6,6 +6,7 @@ Dagster: https://docs.dagster.io/guides/automate/schedules
 import dagster as dg
 
 from holdfast.settings import Settings
+from sensors.halting import unless_halted
 
 
 def build_completeness_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
@@ -26,6 +27,7 @@ def _schedule(settings: Settings, source: str) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Compares what {settings.sources[source].title or source} lists with what was harvested of it.",
     )
+    @unless_halted(source=source, queue="marc21.parse")
     def completeness(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         day = context.scheduled_execution_time.date().isoformat()
         return dg.RunRequest(run_key=f"completeness:{source}:{day}", partition_key=source)

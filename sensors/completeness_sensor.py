@@ -11,6 +11,7 @@ import dagster as dg
 
 from holdfast.settings import Settings
 from resources.lake.client import Lake
+from sensors.halting import halted_of, unless_halted
 
 
 def plan_backfill(
@@ -39,14 +40,17 @@ def build_completeness_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="After harvest_completeness: asks for just the windows that would bring what is lacking, once for each lack.",
     )
+    @unless_halted(queue="ils.sync.holdings")
     def completeness_sensor(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
     ) -> dg.SensorResult | dg.SkipReason:
         versions = json.loads(context.cursor or "{}")
         days = (settings.partitions.first_day, dt.datetime.now(dt.UTC).date())
         requests, said = [], []
+        halted = halted_of(asked)
+        said += [f"{name}: {why}" for name, why in halted.items()]
         for name in asked:
-            if not lake.exists("harvest_completeness", name):
+            if name in halted or not lake.exists("harvest_completeness", name):
                 continue
             version = lake.version("harvest_completeness", name)
             if versions.get(name) == version:

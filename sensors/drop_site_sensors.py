@@ -18,6 +18,7 @@ from holdfast.settings import Settings
 from resources.drop_sites.client import DropSites
 from resources.postgres.client import Postgres
 from resources.postgres.drops import Drops
+from sensors.halting import unless_halted
 from sensors.marc_drop_sensor import wait_of
 
 # A run that failed, as for a server that was down, is asked for again after so long, so often.
@@ -121,6 +122,7 @@ def _sensor(settings: Settings, name: str) -> dg.SensorDefinition:
         description=f"Looks into {source.url} and starts the load of a day once all of its files are complete and still. "
         "A tick that fails says why the server can't be reached.",
     )
+    @unless_halted(source=name, queue="ils.sync.holdings")
     def drop_site_sensor(
         context: dg.SensorEvaluationContext,
         postgres: dg.ResourceParam[Postgres],

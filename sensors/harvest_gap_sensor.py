@@ -11,6 +11,7 @@ from holdfast.harvest.windows import plan_windows
 from holdfast.settings import Settings
 from resources.postgres.client import Postgres
 from resources.postgres.harvest_log import HarvestLog
+from sensors.halting import halted_of, unless_halted
 
 # A new source has years of windows: they come in their order, some at a tick, and leave the queue to others.
 AT_ONCE = 10
@@ -31,6 +32,7 @@ def build_harvest_gap_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Asks for the windows of OAI-PMH and SRU sources that the harvest log has not as whole; once a day each.",
     )
+    @unless_halted(queue="ils.sync.holdings")
     def harvest_gap_sensor(
         context: dg.SensorEvaluationContext, postgres: dg.ResourceParam[Postgres]
     ) -> dg.SensorResult | dg.SkipReason:
@@ -39,7 +41,10 @@ def build_harvest_gap_sensor(settings: Settings) -> dg.SensorDefinition:
         before = context.cursor.split() if context.cursor else []
         told = set(before[1:]) if before[:1] == [today] else set()
         requests = []
+        halted = halted_of(asked)
         for name in asked:
+            if name in halted:
+                continue
             gaps = [f"{day}|{name}" for day in plan_windows(log.fetched(name), first_day_of(settings, name), now)]
             for gap in [each for each in gaps if each not in told][:AT_ONCE]:
                 told.add(gap)
@@ -52,6 +57,8 @@ def build_harvest_gap_sensor(settings: Settings) -> dg.SensorDefinition:
         cursor = " ".join([today, *sorted(told)])
         if not requests:
             context.update_cursor(cursor)
+            if halted:
+                return dg.SkipReason("; ".join(f"{name}: {why}" for name, why in halted.items()))
             return dg.SkipReason(
                 f"no gap that was not asked for today in {', '.join(asked) or 'any source: none is asked'}"
             )

@@ -17,6 +17,7 @@ import dagster as dg
 from holdfast.harvest.file_names import is_unfinished, shown_name
 from holdfast.settings import Settings, Source
 from resources.vault.drops import day_of
+from sensors.halting import halted_of, unless_halted
 
 
 class Listed(NamedTuple):
@@ -156,6 +157,7 @@ def build_marc_drop_sensor(settings: Settings, clock: Callable[[], float] = time
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts the load of a source and day once all of its files are complete and still; once for each content.",
     )
+    @unless_halted(queue="ils.sync.holdings")
     def marc_drop_sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         # keys: partition → [shape of its files, files hashed, bytes of the next, hash, whether the run was asked for].
         state = json.loads(context.cursor or '{"seen": {}, "keys": {}}')
@@ -165,13 +167,15 @@ def build_marc_drop_sensor(settings: Settings, clock: Callable[[], float] = time
         days = (settings.partitions.first_day.isoformat(), today.isoformat())
         ready, waiting = plan_drops(seen, listing, time.time_ns(), wait, days)
         now = {f"{f.source}/{f.name}": (f.size, f.changed_ns) for f in listing}
+        halted = halted_of(sorted({window.source for window in ready}))
+        waiting += [f"{source}: {why}" for source, why in halted.items()]
         end = clock() + settings.limits.hashing_seconds
         requests, keys = [], {}
         for window in ready:
             shape = json.dumps([(name, now[f"{window.source}/{name}"]) for name in window.files])
             partition = f"{window.day}|{window.source}"
             hashing, asked = _remembered(state["keys"].get(partition), shape)
-            if not asked:
+            if not asked and window.source not in halted:
                 try:
                     hashing, asked = key_of(window, hashing, end)
                 except FileNotFoundError:  # cleaned up since it was listed

@@ -15,6 +15,7 @@ import dagster as dg
 from holdfast.identity import named_parts
 from holdfast.settings import Settings
 from resources.museum_exports.client import DroppedFile, MuseumExports, sha256_of
+from sensors.halting import unless_halted
 
 Hash = Callable[[DroppedFile], str]
 
@@ -96,7 +97,8 @@ def plan_exports(
     return requests, SeenExports(files, asked)
 
 
-def _hash_of(file: DroppedFile) -> str:
+def hash_of(file: DroppedFile) -> str:
+    """Of its content; empty where it is gone."""
     try:
         return sha256_of(file.path)
     except FileNotFoundError:  # cleaned up since it was listed: not still
@@ -124,6 +126,7 @@ def build_museum_export_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts museum_load for each collection and day whose export is complete and still.",
     )
+    @unless_halted(queue="ingestion_high")
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         # What is harvested by OAI-PMH is made by the load itself, by its schedule.
         left = [name for name, collection in settings.collections.items() if collection.kind == "files"]
@@ -134,11 +137,11 @@ def build_museum_export_sensor(settings: Settings) -> dg.SensorDefinition:
             now=time.time(),
             days=(settings.partitions.first_day, dt.datetime.now(dt.UTC).astimezone(exports.timezone).date()),
             still_seconds=still,
-            hash_of=_hash_of,
+            hash_of=hash_of,
         )
         return dg.SensorResult(
             run_requests=[run_request(each.collection, each.day, each.run_key) for each in requests],
-            skip_reason=None if requests else f"{len(listing)} files in {settings.exports}; none new and still",
+            skip_reason=None if requests else f"{len(listing)} files in {settings.museum_exports}; none new and still",
             cursor=seen.to_cursor(),
         )
 

@@ -9,6 +9,7 @@ import dagster as dg
 
 from holdfast.settings import Settings
 from resources.museum_exports.client import DroppedFile, MuseumExports
+from sensors.halting import unless_halted
 from sensors.museum_export_sensor import run_request
 
 
@@ -33,6 +34,7 @@ def build_museum_schedule(settings: Settings, collection: str) -> dg.ScheduleDef
         default_status=dg.DefaultScheduleStatus.RUNNING if harvested else dg.DefaultScheduleStatus.STOPPED,
         description=f"Loads the export of {settings.collections[collection].title or collection} of the day.",
     )
+    @unless_halted(queue="ingestion_high")
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         day = context.scheduled_execution_time.astimezone(exports.timezone).date()
         if harvested and not rules.full:

@@ -9,6 +9,7 @@ import zoneinfo
 import dagster as dg
 
 from holdfast.settings import Settings
+from sensors.halting import unless_halted
 
 
 def day_before(scheduled: dt.datetime, timezone: str) -> str:
@@ -29,6 +30,7 @@ def _nightly(settings: Settings, source: str) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Loads what came from {settings.sources[source].title or source} on the day before.",
     )
+    @unless_halted(source=source, queue="ils.sync.holdings")
     def nightly(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         day = day_before(context.scheduled_execution_time, settings.library.timezone)
         if day < settings.partitions.first_day.isoformat():

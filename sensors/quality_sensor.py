@@ -10,6 +10,7 @@ from typing import NamedTuple
 import dagster as dg
 
 from resources.lake.client import Lake
+from sensors.halting import unless_halted
 
 _EVENTS_A_TICK = 100
 
@@ -63,6 +64,7 @@ def build_quality_sensor() -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Asks for the quality report of every source and day that was validated, once its run has ended.",
     )
+    @unless_halted(queue="marc21.parse")
     def quality_report_sensor(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
     ) -> dg.SensorResult | dg.SkipReason:

@@ -22,6 +22,7 @@ from holdfast.preservation import drop
 from holdfast.preservation.manifest import NAME, read_manifest
 from holdfast.preservation.naming import batch_partition, shown
 from holdfast.settings import Settings
+from sensors.halting import unless_halted
 
 PARTITIONS = "batch"
 JOB = "digitization"
@@ -197,6 +198,7 @@ def scan_drop_sensor(settings: Settings) -> dg.SensorDefinition:
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Starts `digitization` for each drop in the scans folder that is complete and still.",
     )
+    @unless_halted(queue="compute_intensive")
     def sensor(context: dg.SensorEvaluationContext) -> dg.SensorResult:
         seen = json.loads(context.cursor) if context.cursor else {}
         listing = list(list_drops(settings.scans, seen, settings.limits.manifest_bytes))

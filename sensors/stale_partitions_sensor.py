@@ -15,6 +15,7 @@ from holdfast.marc.normalize import VERSION
 from holdfast.settings import Settings
 from resources.lake.client import Lake
 from resources.lake.staleness import stale_partitions
+from sensors.halting import unless_halted
 
 AT_ONCE = 5
 
@@ -55,6 +56,7 @@ def build_stale_partitions_sensor(settings: Settings, rules: Mapping[str, str]) 
         description="Asks for partitions whose records were normalized by other code, or judged by other rules, than there are now: "
         f"the newest first, {AT_ONCE} a tick, each once a version. Off at first: `holdfast marc compare --stale` says what would change.",
     )
+    @unless_halted(queue="marc21.parse")
     def stale_partitions_sensor(
         context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake]
     ) -> dg.SensorResult | dg.SkipReason:

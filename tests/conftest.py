@@ -20,9 +20,11 @@ import redis
 
 from resources.embedded.services import Services, start, stop
 from resources.ils.folio import FolioClient
+from resources.ils.koha import KohaClient
 from resources.ledger.commit import Committer
 from resources.postgres.client import Postgres
 from tests.demo_ils import DemoIls
+from tests.demo_koha import DemoKoha
 
 ROOT = Path(__file__).resolve().parents[1]
 SALT = "the salt of the tests: keep nothing real under it"
@@ -161,6 +163,22 @@ def demo_ils(_demo_ils: DemoIls) -> DemoIls:
     return _demo_ils
 
 
+@pytest.fixture(scope="session")
+def _demo_koha(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DemoKoha]:
+    running = DemoKoha(tmp_path_factory.mktemp("demo-koha"))
+    try:
+        yield running
+    finally:
+        running.kill()
+
+
+@pytest.fixture
+def demo_koha(_demo_koha: DemoKoha) -> DemoKoha:
+    """The session's demo Koha, empty and without faults. A test that kills it starts it again."""
+    _demo_koha.reset()
+    return _demo_koha
+
+
 @pytest.fixture
 def library(demo_ils: DemoIls, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[DemoIls]:
     """The environment of a library, an empty one: ILS, PostgreSQL and Redis; gives the ILS."""
@@ -174,13 +192,37 @@ def library(demo_ils: DemoIls, database_url: str, redis_url: str, monkeypatch: p
 
 
 @pytest.fixture
+def koha_library(
+    demo_koha: DemoKoha, database_url: str, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[DemoKoha]:
+    """The environment and the settings of a library that has a Koha, an empty one; gives the Koha."""
+    from catalog_assets.partitions import SETTINGS
+
+    monkeypatch.setenv("HOLDFAST_POSTGRES_URL", database_url)
+    monkeypatch.setenv("HOLDFAST_REDIS_URL", redis_url)
+    monkeypatch.setenv("HOLDFAST_ILS_URL", demo_koha.url)
+    monkeypatch.setenv("HOLDFAST_ILS_USER", "demo")
+    monkeypatch.setenv("HOLDFAST_ILS_PASSWORD", "demo-secret")
+    given = SETTINGS.model_dump(exclude_unset=True)
+    given["ils"] = {**given.get("ils", {}), "adapter": "koha"}
+    koha = type(SETTINGS).model_validate(given)
+    # Settings are frozen, and every asset holds these.
+    for name in ("ils", "sources"):
+        monkeypatch.setitem(SETTINGS.__dict__, name, getattr(koha, name))
+    yield demo_koha
+    with contextlib.closing(redis.Redis.from_url(redis_url)) as client:
+        for key in client.scan_iter("holdfast:*"):
+            client.delete(key)
+
+
+@pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """What waits between attempts waits hundredths of a second."""
 
     def shorter(seconds: float) -> None:
         time.sleep(min(seconds, 0.02))
 
-    for waiting in (FolioClient.__init__, Committer.__init__):
+    for waiting in (FolioClient.__init__, KohaClient.__init__, Committer.__init__):
         monkeypatch.setitem(waiting.__kwdefaults__, "sleep", shorter)
 
 

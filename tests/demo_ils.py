@@ -73,6 +73,18 @@ class DemoIls:
         """How often a fault struck."""
         return sum(rule["hits"] for rule in self._get("/_demo/faults"))
 
+    def workload(self, **model: float) -> None:
+        """How busy it is from now on: demo/ils/workload.py."""
+        self._http.put("/_demo/workload", json=model).raise_for_status()
+
+    def arrivals(self) -> list[tuple[float, int]]:
+        """(seconds, 429 or 0) of every request of a program, by the server's own clock."""
+        return [(at, status) for at, _, status in self._get("/_demo/workload")["arrivals"]]
+
+    def searches(self) -> list[tuple[float, float]]:
+        """(seconds, milliseconds) of every search of a reader."""
+        return [(at, took) for at, took in self._get("/_demo/workload")["searches"]]
+
     def edit(self, instance: str, tag: str, code: str, value: str) -> None:
         """A librarian edits a live record."""
         body = {"instanceId": instance, "tag": tag, "code": code, "value": value}

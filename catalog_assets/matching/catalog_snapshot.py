@@ -9,8 +9,8 @@ from catalog_assets.partitions import SETTINGS
 from holdfast.catalogue.snapshot import RECORDS
 from holdfast.environment import read_environment
 from holdfast.privacy.masking import MaskingRules
-from resources.ils.folio import FolioClient
-from resources.ils.snapshot import refresh_snapshot
+from resources.ils.client import Ils
+from resources.ils.snapshot import refresh_or_keep
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
 from resources.ledger.client import Ledger
@@ -21,7 +21,7 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
 @dg.asset(
     group_name="matching",
     owners=["team:metadata"],
-    kinds={"folio", "parquet"},
+    kinds={SETTINGS.ils.adapter, "parquet"},
     code_version="2",
     description=(
         "The live catalogue as columns: a row a record with its ids, version, identifiers and content hash; beside it, as "
@@ -30,11 +30,12 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
     ),
 )
 def catalog_snapshot(
-    lake: dg.ResourceParam[Lake], ils: dg.ResourceParam[FolioClient], ledger: dg.ResourceParam[Ledger]
+    lake: dg.ResourceParam[Lake], ils: dg.ResourceParam[Ils], ledger: dg.ResourceParam[Ledger]
 ) -> dg.MaterializeResult:
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     now = dt.datetime.now(dt.UTC)
-    got = refresh_snapshot(lake, ils, RULES, salt, now, partial(ledger.conflicted_since, ils.name))
+    got = refresh_or_keep(lake, ils, RULES, salt, now, partial(ledger.conflicted_since, ils.name))
     return dg.MaterializeResult(
         metadata=table_metadata(got.records, RECORDS, read=got.read, whole=got.whole, watermark=got.watermark)
+        | ({"waiting": got.waiting} if got.waiting else {})
     )

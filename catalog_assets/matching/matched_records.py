@@ -6,15 +6,18 @@ import polars as pl
 from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
 from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, VERSION, Matches, collisions, match_unstopped
+from holdfast.catalogue.mending import Ordered, mend_matches
 from holdfast.catalogue.snapshot import FIELDS
 from holdfast.outcomes import Conservation
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
 from resources.lake.tables import as_markdown
 from resources.ledger.client import Ledger
+from resources.ledger.replaying import mark_rolled_back
 from resources.ledger.seen import mark_seen, settle_doubts
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
+from resources.postgres.triage import Triage
 from resources.redis.filter import IdempotencyFilter
 
 _SHOWN = (
@@ -33,7 +36,8 @@ _SHOWN = (
     check_specs=[conservation_spec("matched_records")],
     description=(
         "A row a record: new, update, unchanged, duplicate (within the load), collision (in quarantine, with both sides), "
-        "stopped (in quarantine, for an issue that the source stops on) or seen (written by an earlier run of the same window), "
+        "stopped (in quarantine, for an issue that the source stops on), seen (written by an earlier run of the same window) or rolled "
+        "back, "
         "with the key that decided and what else agrees or differs; beside it the sides of every collision and the live fields "
         "of its matches."
     ),
@@ -50,26 +54,50 @@ def matched_records(
     snapshot, state = lake.scan("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
     ils = state["ils"][0]
     settle_doubts(ledger, ils, source, partition, snapshot)
-    stopped = lake.read("record_issues", partition, "stopped")
+    triage = Triage(postgres, "catalogue")
+    stopped = unreleased(lake.read("record_issues", partition, "stopped"), records, triage, partition)
     found = match_unstopped(records, stopped, snapshot, SETTINGS.sources[source].match)
-    matched = mark_seen(found.rows, records, ledger, idempotency_filter, ils, source, partition)
+    rows = mended(found.rows, triage, partition, snapshot)
+    rows = mark_seen(rows, records, ledger, idempotency_filter, ils, source, partition)
+    matched = mark_rolled_back(rows, records, postgres, ils, source, partition)
     found = found._replace(rows=matched)
     write_matches(lake, partition, found, snapshot, state)
-    rejections = collisions(found, records)
-    Quarantine(postgres, "catalogue").replace("matched_records", partition, rejections, run_id=context.run.run_id)
-    counts = dict(matched.drop_nulls("verdict").group_by("verdict").len().sort("verdict").iter_rows())
-    keys = dict(matched.filter(pl.col("matched_by") != "").group_by("matched_by").len().sort("matched_by").iter_rows())
+    quarantine = Quarantine(postgres, "catalogue")
+    quarantine.replace("matched_records", partition, collisions(found, records), run_id=context.run.run_id)
+    counts, first = verdicts(matched), dg.MetadataValue.md(as_markdown(found.sides.head(30), _SHOWN))
     return dg.MaterializeResult(
         metadata=table_metadata(
-            matched.height,
-            MATCHED,
-            **counts,
-            **{f"by_{key}": count for key, count in keys.items()},
-            first_collisions=dg.MetadataValue.md(as_markdown(found.sides.head(30), _SHOWN)),
-            peak_mib=peak_mib(),
+            matched.height, MATCHED, **counts, **by_key(matched), first_collisions=first, peak_mib=peak_mib()
         ),
         check_results=[conservation_result(Conservation(records.height, counts))],
     )
+
+
+def verdicts(matched: pl.DataFrame) -> dict[str, int]:
+    return dict(matched.drop_nulls("verdict").group_by("verdict").len().sort("verdict").iter_rows())
+
+
+def by_key(matched: pl.DataFrame) -> dict[str, int]:
+    """How many each kind of key decided."""
+    keys = matched.filter(pl.col("matched_by") != "").group_by("matched_by").len().sort("matched_by")
+    return {f"by_{key}": count for key, count in keys.iter_rows()}
+
+
+def unreleased(stopped: pl.DataFrame, records: pl.DataFrame, triage: Triage, partition: str) -> pl.DataFrame:
+    """The stopped records without those that a person released."""
+    released = records.filter(pl.col("correlation_id").is_in(list(triage.mends(partition))))
+    return stopped.join(released, on="record", how="anti", maintain_order="left")
+
+
+def mended(rows: pl.DataFrame, triage: Triage, partition: str, snapshot: pl.LazyFrame) -> pl.DataFrame:
+    """The matches with what a person ordered for them in triage."""
+    orders = {
+        key: Ordered(each.mend, each.value, f"by {each.who} because {each.why}")
+        for key, each in triage.mends(partition).items()
+    }
+    wanted = [each.value for each in orders.values() if each.mend == "choose_target"]
+    live = snapshot.filter(pl.col("instance_id").is_in(wanted)).select("instance_id").collect() if wanted else None
+    return mend_matches(rows, orders, set(live["instance_id"]) if live is not None else set())
 
 
 def write_matches(lake: Lake, partition: str, found: Matches, snapshot: pl.LazyFrame, state: pl.DataFrame) -> None:

@@ -13,6 +13,7 @@ from resources.lake.metadata import table_metadata
 from resources.lake.validation import Validated, validate_window
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
+from resources.postgres.triage import Triage
 
 # Read here, once: a wrong schema or rule stops the code location, and the message names file and key.
 RULES = rules_by_source(SETTINGS)
@@ -39,7 +40,8 @@ def record_issues(
     (source, _), partition = load_of(context), context.partition_key
     rules, quarantine = RULES[source], Quarantine(postgres, "catalogue")
     got = validate_window(lake, partition, rules, SETTINGS.sources[source].stop_on)
-    stopped = quarantine.replace("record_issues", partition, got.rejections, run_id=context.run.run_id)
+    waiting = Triage(postgres, "catalogue").still_stopped(partition, got.rejections)
+    stopped = quarantine.replace("record_issues", partition, waiting, run_id=context.run.run_id)
     counted = Conservation(
         lake.rows("normalized_records", partition), {"validated": got.records - stopped, "quarantined": stopped}
     )

@@ -1,5 +1,7 @@
 """`ils_commits`: what was written to the library system."""
 
+from functools import partial
+
 import dagster as dg
 
 from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
@@ -7,17 +9,22 @@ from catalog_assets.partitions import LOADS, SETTINGS, load_of
 from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
 from holdfast.environment import read_environment
 from holdfast.privacy.masking import MaskingRules
-from resources.ils.folio import FolioClient
+from resources.ils.client import Ils
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
-from resources.ledger.applying import apply_window, refusals
+from resources.ledger.applying import refusals
 from resources.ledger.client import Ledger, Load
+from resources.ledger.gate import Gate, write_plan
+from resources.ledger.plans import Plans
 from resources.ledger.seen import remember
 from resources.postgres.client import Postgres
+from resources.postgres.halts import Halts
 from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
+from resources.redis.locks import Locks
 
+QUEUE = "ils.sync.holdings"
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
 
 
@@ -26,8 +33,8 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
     partitions_def=LOADS,
     group_name="writing",
     owners=["team:metadata"],
-    kinds={"folio", "postgres"},
-    code_version="1",
+    kinds={SETTINGS.ils.adapter, "postgres"},
+    code_version="2",
     check_specs=[conservation_spec("ils_commits"), written_spec("ils_commits")],
     description=(
         "What was written: a row of every record that came in with its one outcome. The ledger in PostgreSQL has a row a "
@@ -38,15 +45,19 @@ def ils_commits(
     context: dg.AssetExecutionContext,
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[Postgres],
-    ils: dg.ResourceParam[FolioClient],
+    ils: dg.ResourceParam[Ils],
     ledger: dg.ResourceParam[Ledger],
+    locks: dg.ResourceParam[Locks],
     idempotency_filter: dg.ResourceParam[IdempotencyFilter],
 ) -> dg.MaterializeResult:
     (source, _), partition = load_of(context), context.partition_key
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     load, settings = Load(ils.name, source, partition, context.run.run_id), SETTINGS.sources[source]
-    budget, chunk = SETTINGS.budget_of(source), SETTINGS.ils.chunk_records
-    applied = apply_window(lake, partition, ils, ledger, load, settings, budget, RULES, salt, chunk)
+    budget, plans = SETTINGS.budget_of(source), Plans(postgres, ils.name)
+    halted = partial(Halts(postgres).reason, source=source, queue=QUEUE)
+    applied, gate = write_plan(
+        lake, partition, ils, ledger, locks, plans, load, settings, budget, RULES, salt, SETTINGS.ils, halted
+    )
     remember(ledger, idempotency_filter, ils.name, source, partition)
     plan = lake.read("change_plan", partition)
     rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)
@@ -56,7 +67,18 @@ def ils_commits(
     quarantine.replace("ils_commits", partition, refusals(applied, plan), run_id=context.run.run_id)
     quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run.run_id)
     return dg.MaterializeResult(
-        metadata=table_metadata(rows.height, OUTCOMES, written_now=applied.now, peak_mib=peak_mib(), **counted.outcomes)
+        metadata=table_metadata(
+            rows.height, OUTCOMES, written_now=applied.now, **applied.pace, peak_mib=peak_mib(), **counted.outcomes
+        )
+        | gate_metadata(gate, applied.waiting)
         | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )
+
+
+def gate_metadata(gate: Gate, waiting: str) -> dict[str, str]:
+    return {
+        "plan_sha256": gate.plan_sha256,
+        "waiting_for": waiting or "nothing",
+        "decision": gate.decision.sentence if gate.decision else "none was needed" if not waiting else "none yet",
+    }

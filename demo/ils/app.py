@@ -6,7 +6,6 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import orjson
 from starlette.applications import Starlette
@@ -16,8 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from demo.ils import audit, control, source_record_search
-from demo.ils.audit import Origin
+from demo.ils import audit, control, reference, source_record_search
+from demo.ils.answers import as_json, flag, json_of, number, origin_of
+from demo.ils.entity_routes import entity_routes
 from demo.ils.errors import Refused, bad_request
 from demo.ils.faults import Faults, FaultsMiddleware
 from demo.ils.gateway import Gateway, RequestLog, RequestLogMiddleware
@@ -25,9 +25,9 @@ from demo.ils.inventory import HOLDINGS, INSTANCE, ITEM, Inventory, Kind
 from demo.ils.source_records import SourceRecords
 from demo.ils.store import Store
 from demo.ils.tokens import Account, Pair, Tokens
+from demo.ils.workload import Model, Workload, WorkloadMiddleware
 
 Endpoint = Callable[[Request], Awaitable[Response]]
-LARGEST = 2_147_483_647
 
 
 @dataclass(frozen=True)
@@ -39,39 +39,6 @@ class Options:
     refresh_seconds: float = 7 * 24 * 3600
     secure_cookies: bool = False  # FOLIO says Secure; over plain HTTP on loopback no client would send them back
     most_in_batch: int = 10_000
-
-
-def as_json(body: bytes | dict[str, Any] | list[Any], status: int = 200) -> Response:
-    data = body if isinstance(body, bytes) else orjson.dumps(body)
-    return Response(data, status, media_type="application/json")
-
-
-async def json_of(request: Request) -> Any:
-    """The request's body. 400 where it is no JSON."""
-    try:
-        return orjson.loads(await request.body())
-    except orjson.JSONDecodeError as error:
-        raise bad_request(f"malformed JSON: {error}") from error
-
-
-def origin_of(request: Request) -> Origin:
-    return request.state.origin
-
-
-def number(request: Request, name: str, default: int) -> int:
-    text = request.query_params.get(name)
-    if text is None:
-        return default
-    if not text.isdecimal() or int(text) > LARGEST:
-        raise bad_request(f"{name}: a number from 0 to {LARGEST} was expected, not {text!r}")
-    return int(text)
-
-
-def flag(request: Request, name: str) -> bool:
-    text = request.query_params.get(name, "false").lower()
-    if text not in ("true", "false"):
-        raise bad_request(f"{name}: true or false was expected, not {text!r}")
-    return text == "true"
 
 
 def inventory_routes(inventory: Inventory, path: str, batch_path: str) -> list[Route]:
@@ -161,6 +128,10 @@ def source_record_routes(store: Store, records: SourceRecords) -> list[Route]:
     async def snapshot(request: Request) -> Response:
         return as_json(await run_in_threadpool(records.snapshot, request.path_params["id"]))
 
+    async def update_snapshot(request: Request) -> Response:
+        body, snapshot_id = await json_of(request), request.path_params["id"]
+        return as_json(await run_in_threadpool(records.update_snapshot, snapshot_id, body, origin_of(request)))
+
     async def create(request: Request) -> Response:
         body = await json_of(request)
         return as_json(await run_in_threadpool(records.create, body, origin_of(request)), 201)
@@ -230,6 +201,7 @@ def source_record_routes(store: Store, records: SourceRecords) -> list[Route]:
         Route(f"{base}/snapshots", create_snapshot, methods=["POST"]),
         Route(f"{base}/snapshots", snapshots, methods=["GET"]),
         Route(f"{base}/snapshots/{{id}}", snapshot, methods=["GET"]),
+        Route(f"{base}/snapshots/{{id}}", update_snapshot, methods=["PUT"]),
         Route(f"{base}/records", create, methods=["POST"]),
         Route(f"{base}/records", list_records, methods=["GET"]),
         Route(f"{base}/records/{{id}}", read_one, methods=["GET"]),
@@ -300,8 +272,21 @@ def audit_routes(store: Store) -> list[Route]:
     return routes
 
 
+def search_routes(instances: Inventory) -> list[Route]:
+    """mod-search, as the public catalogue asks it: no login, and of an instance what a reader sees."""
+    seen = ("id", "title", "contributors", "publication", "discoverySuppress")
+
+    async def search(request: Request) -> Response:
+        page = number(request, "limit", 100), number(request, "offset", 0)
+        found = orjson.loads(await run_in_threadpool(instances.find, request.query_params.get("query"), *page))
+        hits = [{name: each[name] for name in seen if name in each} for each in found["instances"]]
+        return as_json({"totalRecords": found["totalRecords"], "instances": hits})
+
+    return [Route("/search/instances", search, methods=["GET"])]
+
+
 def demo_routes(
-    store: Store, records: SourceRecords, instances: Inventory, faults: Faults, log: RequestLog
+    store: Store, records: SourceRecords, instances: Inventory, faults: Faults, log: RequestLog, workload: Workload
 ) -> list[Route]:
     async def read_audit(request: Request) -> Response:
         page = number(request, "after", 0), number(request, "limit", 1000)
@@ -316,8 +301,10 @@ def demo_routes(
 
     async def reset(_: Request) -> Response:
         faults.clear()
+        workload.clear()
         log.drop()
         await run_in_threadpool(store.reset)
+        await run_in_threadpool(reference.fill, store)
         return Response(status_code=204)
 
     async def add_faults(request: Request) -> Response:
@@ -331,6 +318,13 @@ def demo_routes(
         faults.clear()
         return Response(status_code=204)
 
+    async def read_workload(_: Request) -> Response:
+        return as_json(workload.shown())
+
+    async def set_workload(request: Request) -> Response:
+        workload.set(Model.read(await json_of(request)))
+        return Response(status_code=204)
+
     async def edit(request: Request) -> Response:
         return as_json(await run_in_threadpool(control.edit, records, instances, await json_of(request)))
 
@@ -342,6 +336,8 @@ def demo_routes(
         Route("/_demo/faults", add_faults, methods=["POST"]),
         Route("/_demo/faults", read_faults, methods=["GET"]),
         Route("/_demo/faults", clear_faults, methods=["DELETE"]),
+        Route("/_demo/workload", read_workload, methods=["GET"]),
+        Route("/_demo/workload", set_workload, methods=["PUT"]),
         Route("/_demo/edit", edit, methods=["POST"]),
     ]
 
@@ -359,10 +355,11 @@ def build(path: Path, options: Options | None = None) -> Starlette:
     """The application over the file at `path`, which is made if there is none."""
     options = options or Options()
     store = Store(path)
+    reference.fill(store)
     tokens = Tokens(store, options.account, options.access_seconds, options.refresh_seconds)
     records = SourceRecords(store)
     instances = Inventory(store, INSTANCE, options.most_in_batch)
-    faults, log = Faults(), RequestLog(store)
+    faults, log, workload = Faults(), RequestLog(store), Workload()
     routes = [
         *inventory_routes(instances, "/instance-storage/instances", "/instance-storage/batch/synchronous"),
         *inventory_routes(
@@ -376,7 +373,9 @@ def build(path: Path, options: Options | None = None) -> Starlette:
         *source_record_routes(store, records),
         *login_routes(tokens, options.secure_cookies),
         *audit_routes(store),
-        *demo_routes(store, records, instances, faults, log),
+        *entity_routes(store),
+        *search_routes(instances),
+        *demo_routes(store, records, instances, faults, log, workload),
         Route("/admin/health", health, methods=["GET"]),
     ]
 
@@ -392,6 +391,7 @@ def build(path: Path, options: Options | None = None) -> Starlette:
         exception_handlers={Refused: refused},
         middleware=[
             Middleware(RequestLogMiddleware, log=log),
+            Middleware(WorkloadMiddleware, workload=workload),
             Middleware(FaultsMiddleware, faults=faults),
             Middleware(Gateway, tokens=tokens),
         ],

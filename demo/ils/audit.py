@@ -132,7 +132,8 @@ def events(
             "entityId": entity_id,
             "eventTs": str(as_milliseconds(time)),
             "eventDate": time,
-            "action": action,
+            # mod-audit has CREATED of MARC, and CREATE of what is in the inventory.
+            "action": f"{action}D" if entity_type == "MARC_BIB" else action,
             "userId": str(uuid.uuid5(USERS, user)),
         }
         if diff:

@@ -20,6 +20,8 @@ COUNTS = {
     "items": "SELECT count(*) FROM item",
     "sourceRecords": "SELECT count(*) FROM source_record",
     "liveSourceRecords": "SELECT count(*) FROM source_record WHERE state = 'ACTUAL'",
+    "users": "SELECT count(*) FROM document WHERE kind = 'user'",
+    "loans": "SELECT count(*) FROM document WHERE kind = 'loan'",
     "snapshots": "SELECT count(*) FROM snapshot",
     "audit": "SELECT count(*) FROM audit",
     "lastSeq": "SELECT coalesce(max(seq), 0) FROM audit",

@@ -16,7 +16,7 @@ from demo.ils.audit import Origin
 from demo.ils.store import Store, as_iso
 from demo.ils.tokens import Tokens
 
-OPEN_PATHS = ("/_demo/", "/authn/", "/admin/health")
+OPEN_PATHS = ("/_demo/", "/authn/", "/admin/health", "/search/")
 SECRET_HEADERS = ("cookie", "authorization", "token", "password", "secret")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]", "testserver")
 
@@ -25,10 +25,25 @@ def correlation_ids(headers: Headers) -> tuple[str, ...]:
     return tuple(part.strip() for part in headers.get("x-correlation-id", "").split(",") if part.strip())
 
 
-class Gateway:
-    """Every path but login, health and the demo's own needs a tenant and a token; 401 text/plain otherwise.
+def request_id(headers: Headers) -> str:
+    """FOLIO's own header, else the one that proxies know."""
+    return headers.get("x-okapi-request-id") or headers.get("x-request-id", "")
 
-    The demo's own paths need none, but they take no request that a foreign web page could have sent: the Host must be
+
+def refuses_foreign(headers: Headers) -> Response | None:
+    """The demo's own paths take no request that a web page of another origin could have sent."""
+    host, origin = headers.get("host", ""), headers.get("origin")
+    if host.rpartition(":")[0] not in LOOPBACK and host not in LOOPBACK:
+        return Response("Host is not loopback", 403, media_type="text/plain")
+    if origin is not None and origin != f"http://{host}":
+        return Response("Foreign Origin", 403, media_type="text/plain")
+    return None
+
+
+class Gateway:
+    """Every path but login, health, the readers' search and the demo's own needs a tenant and a token; 401 text/plain otherwise.
+
+    Those need none, but they take no request that a foreign web page could have sent: the Host must be
     loopback (against rebound names) and an Origin, if there is one, the same as the Host.
     """
 
@@ -50,13 +65,7 @@ class Gateway:
 
     def _user(self, path: str, headers: Headers) -> tuple[str, Response | None]:
         if path.startswith(OPEN_PATHS):
-            host = headers.get("host", "")
-            origin = headers.get("origin")
-            if host.rpartition(":")[0] not in LOOPBACK and host not in LOOPBACK:
-                return "", Response("Host is not loopback", 403, media_type="text/plain")
-            if origin is not None and origin != f"http://{host}":
-                return "", Response("Foreign Origin", 403, media_type="text/plain")
-            return self.tokens.account.user, None
+            return self.tokens.account.user, refuses_foreign(headers)
         tenant = headers.get("x-okapi-tenant")
         if not tenant:
             return "", Response("Missing Tenant", 401, media_type="text/plain")
@@ -181,7 +190,7 @@ class RequestLogMiddleware:
                     scope["path"] + (f"?{query}" if query else ""),
                     status,
                     round((time.monotonic() - began) * 1000, 3),
-                    headers.get("x-okapi-request-id", ""),
+                    request_id(headers),
                     orjson.dumps(correlation_ids(headers)).decode(),
                     scope["state"].get("fault"),
                     orjson.dumps(redacted(headers)).decode(),

@@ -43,6 +43,21 @@ PROPERTIES = frozenset(
         "matchedProfileId",
     ]
 )
+# snapshot.json of mod-source-record-storage.
+SNAPSHOT_STATUSES = (
+    "NEW",
+    "FILE_UPLOADED",
+    "PARSING_IN_PROGRESS",
+    "PARSING_FINISHED",
+    "PROCESSING_IN_PROGRESS",
+    "PROCESSING_FINISHED",
+    "COMMIT_IN_PROGRESS",
+    "COMMITTED",
+    "ERROR",
+    "CANCELLED",
+    "DISCARDED",
+    "PARENT",
+)
 STARTED = frozenset({"PARSING_IN_PROGRESS", "PARSING_FINISHED", "PROCESSING_IN_PROGRESS", "COMMITTED"})
 AUDIT_TYPE = "MARC_BIB"
 
@@ -71,8 +86,7 @@ class SourceRecords:
         """A load; records belong to one. Its start is set when it is PARSING_IN_PROGRESS or later."""
         if not isinstance(body, dict) or not UUID.match(str(body.get("jobExecutionId"))):
             raise invalid("must be a UUID", "jobExecutionId", body.get("jobExecutionId") if body else "null")
-        if not isinstance(body.get("status"), str):
-            raise invalid("must not be null", "status", "null")
+        _check_status(body)
         with self.store.writing() as (connection, now):
             if connection.execute("SELECT 1 FROM snapshot WHERE id = ?", (body["jobExecutionId"],)).fetchone():
                 raise invalid("snapshot exists already", "jobExecutionId", body["jobExecutionId"])
@@ -85,6 +99,28 @@ class SourceRecords:
             entry = Entry("SNAPSHOT", body["jobExecutionId"], "CREATE", 0, row[3].encode())
             audit.record(connection, now, origin, [entry])
         return row[3].encode()
+
+    def update_snapshot(self, snapshot_id: str, body: Any, origin: Origin) -> bytes:
+        """PUT: another status; the start of its processing stays."""
+        if not isinstance(body, dict) or body.get("jobExecutionId") != snapshot_id:
+            raise bad_request("the id in the path and in the body differ")
+        _check_status(body)
+        with self.store.writing() as (connection, now):
+            row = connection.execute("SELECT body, started FROM snapshot WHERE id = ?", (snapshot_id,)).fetchone()
+            if row is None:
+                raise not_found(f"Snapshot with id '{snapshot_id}' was not found")
+            before = orjson.loads(row[0])
+            started = row[1] or body.get("processingStartedDate") or (now if body["status"] in STARTED else None)
+            after = body | {"metadata": before["metadata"] | {"updatedDate": now, "updatedByUserId": origin.user_id}}
+            if started:
+                after["processingStartedDate"] = started
+            text = orjson.dumps(after).decode()
+            connection.execute(
+                "UPDATE snapshot SET status = ?, started = ?, body = ? WHERE id = ?",
+                (body["status"], started, text, snapshot_id),
+            )
+            audit.record(connection, now, origin, [Entry("SNAPSHOT", snapshot_id, "UPDATE", 0, text.encode())])
+        return text.encode()
 
     def snapshots(self, limit: int, offset: int) -> bytes:
         with self.store.reading() as connection:
@@ -375,6 +411,13 @@ class SourceRecords:
             now,
             text,
         )
+
+
+def _check_status(body: Body) -> None:
+    if not isinstance(body.get("status"), str):
+        raise invalid("must not be null", "status", "null")
+    if body["status"] not in SNAPSHOT_STATUSES:
+        raise invalid(f"must be one of {', '.join(SNAPSHOT_STATUSES)}", "status", body["status"])
 
 
 def _hashed(body: Body) -> bytes:

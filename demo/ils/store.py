@@ -42,6 +42,11 @@ CREATE TABLE IF NOT EXISTS source_record (
 CREATE INDEX IF NOT EXISTS source_record_instance ON source_record (instance_id);
 CREATE INDEX IF NOT EXISTS source_record_hrid ON source_record (hrid);
 CREATE INDEX IF NOT EXISTS source_record_updated ON source_record (updated, id);
+CREATE TABLE IF NOT EXISTS document (
+    kind TEXT NOT NULL, id TEXT NOT NULL, created TEXT NOT NULL, updated TEXT NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (kind, id)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS document_user_barcode ON document (kind, json_extract(body, '$.barcode'));
+CREATE INDEX IF NOT EXISTS document_loan_item ON document (kind, json_extract(body, '$.itemId'));
 CREATE TABLE IF NOT EXISTS audit (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, time TEXT NOT NULL, entity_type TEXT NOT NULL, entity_id TEXT NOT NULL,
     action TEXT NOT NULL, version INTEGER NOT NULL, user TEXT NOT NULL, correlation_ids TEXT NOT NULL,
@@ -60,6 +65,7 @@ CONTENT = (
     "item",
     "snapshot",
     "source_record",
+    "document",
     "audit",
     "request",
 )
@@ -79,12 +85,13 @@ def as_milliseconds(iso: str) -> int:
 class Store:
     """Connections to the file. `writing()` gives a transaction and its time, `reading()` a connection to read from."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, schema: str = SCHEMA, content: tuple[str, ...] = CONTENT) -> None:
         self.path = path
+        self._content = content
         path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = threading.Lock()
         self._writer = self._connect(cache_mib=32)
-        self._writer.executescript(SCHEMA)
+        self._writer.executescript(schema)
         self._readers: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._last = self._last_time()
 
@@ -138,8 +145,8 @@ class Store:
     def reset(self) -> None:
         """Empty every table of content and start the audit's and the requests' numbers at 1 again."""
         with self.writing() as (connection, _):
-            for table in CONTENT:
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608  names from CONTENT
+            for table in self._content:
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608  names from our own list
             connection.execute("DELETE FROM sqlite_sequence")
             connection.execute("DELETE FROM settings WHERE name LIKE 'hrid.%'")
 

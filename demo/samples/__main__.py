@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from demo.samples import authorities, drops, museum, pages
+from demo.samples import authorities, drops, feeds, museum, pages
 
 
 def files() -> dict[str, bytes]:
@@ -23,6 +23,9 @@ def files() -> dict[str, bytes]:
     out["museum/prints/prints.csv"] = museum.prints()
     out["museum/objects/objects.xml"] = museum.objects()
     out["authorities/demo/headings.mrc"] = authorities.authorities()
+    out["feeds/students/students.csv"] = feeds.students()
+    out["feeds/shelving/items.csv"] = feeds.items()
+    out["feeds/serials/serials.mrc"] = feeds.serials()
     return out
 
 
@@ -40,7 +43,7 @@ def put(path: Path, data: bytes) -> bool:
 def main(given: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m demo.samples", description=__doc__)
     parser.add_argument(
-        "--to", type=Path, required=True, help="folder that gets marc/, scans/, museum/ and authorities/"
+        "--to", type=Path, required=True, help="folder that gets marc/, scans/, museum/, authorities/ and feeds/"
     )
     chosen = parser.parse_args(given)
     for name, data in files().items():

@@ -14,7 +14,10 @@ from typing import Any
 from pymarc import Field, Record
 
 from demo.ils.audit import Origin
+from demo.ils.documents import Documents
 from demo.ils.inventory import HOLDINGS, INSTANCE, ITEM, Inventory
+from demo.ils.patrons import GROUP, GROUPS, USER, Users, account_user, sample_user
+from demo.ils.reference import fill
 from demo.ils.source_records import SourceRecords
 from demo.ils.store import Store
 from demo.samples.books import Book, books
@@ -44,6 +47,7 @@ HOLDINGS_SOURCE = "f32d531e-df79-46b3-8932-cdd35f7a2264"
 ELECTRONIC, PRINTED = "615b8413-82d5-4203-aa6e-e37984cb5ac3", "1a54b431-2e4f-452d-9cae-9cee66c9a892"
 CAN_CIRCULATE = "2b94c631-fca9-4892-a730-03ee529ffe27"
 NOTE_FOR_STAFF = "Check out"
+PATRONS = 60
 
 
 @dataclass(frozen=True)
@@ -175,7 +179,19 @@ def seed(store: Store) -> int:
         known = _known(store, kind.table)
         bodies = [make(live) for live in catalogue() if live.uuid(what) not in known]
         Inventory(store, kind).batch(bodies, False, origin)
+    _seed_patrons(store, origin)
     return len(missing)
+
+
+def _seed_patrons(store: Store, origin: Origin) -> None:
+    fill(store)
+    with store.writing() as (connection, now):
+        for group, name in GROUPS.items():
+            Documents(store, GROUP).put(connection, now, origin, {"id": group, "group": name, "source": "System"})
+        users = Users(store, USER)
+        for user in [account_user("demo"), *(sample_user(number) for number in range(1, PATRONS + 1))]:
+            if users.stored(connection, user["id"]) is None:
+                users.put(connection, now, origin, user)
 
 
 def _known(store: Store, table: str) -> set[str]:

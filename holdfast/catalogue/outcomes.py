@@ -22,6 +22,7 @@ _BY_VERDICT = {
     "unchanged": Outcome.UNCHANGED,
     "seen": Outcome.COMMITTED,
     "seen suppressed": Outcome.SUPPRESSED,
+    "rolled back": Outcome.ROLLED_BACK,
     # New and changed records that the plan did not take up: there was nothing to do.
     "new": Outcome.UNCHANGED,
     "update": Outcome.UNCHANGED,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import polars as pl
 
 from holdfast.catalogue.fields import as_catalogued, field_texts
+from holdfast.catalogue.merging import MergeRule
 from holdfast.catalogue.patch import CHANGES, PATCHES, additions, changes_of, diff
 from holdfast.identity import idempotency_key, new_target
 
@@ -66,7 +68,8 @@ def plan_part(
     subfields: pl.DataFrame,
     live_fields: pl.DataFrame,
     versions: pl.DataFrame,
-    protected: tuple[str, ...],
+    protected: Sequence[str],
+    merge: Sequence[MergeRule] = (),
 ) -> PlanPart:
     """The plan of some records.
 
@@ -75,7 +78,8 @@ def plan_part(
         subfields: shape frames.NORMALIZED_SUBFIELDS, of these records at least.
         live_fields: shape snapshot.FIELDS, of their targets at least.
         versions: columns target, version, source_id.
-        protected: tags that stay as they are in the live record.
+        protected: fields and subfields that stay as they are in the live record.
+        merge: which of the others come and go.
     """
     wanted = subfields.filter(pl.col("record").is_in(todo["record"].implode()))
     theirs = field_texts(wanted, todo.select("record", "leader", "encoding"))
@@ -92,7 +96,10 @@ def plan_part(
         [
             additions(incoming.join(creates, on="record", how="semi", maintain_order="left")),
             diff(
-                live.join(updates, on="record", how="semi"), incoming.join(updates, on="record", how="semi"), protected
+                live.join(updates, on="record", how="semi"),
+                incoming.join(updates, on="record", how="semi"),
+                protected,
+                merge,
             ),
             diff(
                 live.join(suppressed, on="record", how="semi").filter(leaders_only),

@@ -15,6 +15,7 @@ is a row with a fault (`FAULTS`). Shapes are in `holdfast.marc.frames`. How to u
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from holdfast.marc.places import QueryError, fields, query, scan, to_parquet
     from holdfast.marc.reading import read, read_all
     from holdfast.marc.writing import CannotWriteError, Written, write
+
+# Arrow's own allocator keeps some tens of megabytes of what is freed, for each thread that writes. Arrow looks once, when it is
+# brought in; who has set it keeps what he has set.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 __all__ = [
     "FAULTS",

@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from holdfast.marc.kernel import character_at, compiled
-from holdfast.marc.string_views import text_buffers
+from holdfast.marc.string_views import series_of_texts, text_buffers
 
 _UNKNOWN = -1
 
@@ -73,7 +72,11 @@ class Folding:
 
     def __call__(self, values: pl.Series) -> pl.Series:
         """The folded texts (String) of a String column; null stays null."""
-        data, offsets = text_buffers(values.fill_null(""))
+        folded = series_of_texts(*self.fold(*text_buffers(values.fill_null(""))))
+        return folded.set(values.is_null(), None) if values.null_count() else folded
+
+    def fold(self, data: Any, offsets: Any) -> tuple[Any, Any]:
+        """(bytes, offsets) of the folded texts, of texts that are given in the same way."""
         out_offsets = np.empty(len(offsets), dtype=np.int64)
         unknown = np.empty(1024, dtype=np.int32)
         out = np.empty(int(offsets[-1] - offsets[0]) + 64, dtype=np.uint8)
@@ -85,12 +88,7 @@ class Folding:
             elif length > len(out):
                 out = np.empty(length, dtype=np.uint8)
             else:
-                break
-        buffers = [None, pa.py_buffer(out_offsets), pa.py_buffer(out)]
-        folded = pl.Series(
-            pl.from_arrow(pa.Array.from_buffers(pa.large_string(), len(values), buffers)), dtype=pl.String
-        )
-        return folded.set(values.is_null(), None) if values.null_count() else folded
+                return out, out_offsets
 
     def _learn(self, points: Any) -> None:
         with self._learning:

@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from holdfast.marc.kernel import character_at, compiled, put
-from holdfast.marc.string_views import text_buffers
+from holdfast.marc.string_views import is_there, make_view, series_of_views, text
 
 
 @cache
@@ -44,16 +43,44 @@ def _doubtful() -> Any:
 
 
 @compiled
-def _find_doubtful(data: Any, offsets: Any, doubtful: Any, found: Any) -> None:
-    """found[k]: does the UTF-8 text from offsets[k] to offsets[k + 1] hold a doubtful character?"""
-    for row in range(len(offsets) - 1):
-        position, end = offsets[row], offsets[row + 1]
-        while position < end:
-            point, length = character_at(data, position)
-            position += length
-            if doubtful[point]:
-                found[row] = True
-                break
+def _find_doubtful(column: Any, doubtful: Any, rows: Any) -> Any:
+    """(how many of the texts hold a doubtful character, the bytes they have in all); `rows`: which they are."""
+    found = 0
+    size: Any = 0
+    for row in range(len(column.words)):
+        if not is_there(column.valid, column.offset, row):
+            continue
+        long = np.int64(column.words[row, 0])
+        if long <= 12:
+            asked = _is_doubtful(column.inline, row * 16 + 4, long, doubtful)
+        else:
+            begin = column.starts[column.words[row, 2]] + np.int64(column.words[row, 3])
+            asked = _is_doubtful(column.data, begin, long, doubtful)
+        if asked:
+            rows[found] = row
+            found += 1
+            size += long
+    return found, size
+
+
+@compiled
+def _is_doubtful(source: Any, begin: int, size: int, doubtful: Any) -> bool:
+    beyond = np.uint8(0)
+    # Without a sign there is no counting from the end, and the loop runs over many bytes at once.
+    for k in range(np.uint64(begin), np.uint64(begin + size)):
+        beyond |= source[k]
+    if beyond < 0x80:
+        return False
+    position, end = begin, begin + size
+    while position < end:
+        if source[position] < 0x80:
+            position += 1
+            continue
+        point, length = character_at(source, position)
+        if doubtful[point]:
+            return True
+        position += length
+    return False
 
 
 @cache
@@ -87,83 +114,97 @@ def _decomposable() -> Any:
     return result
 
 
+_SAME, _OTHER, _LEFT = 0, 1, 2  # what the form of a text is: the text itself, another, not known here
+
+
 @compiled
 def _compose(
-    data: Any,
-    offsets: Any,
-    keys: Any,
-    composed: Any,
-    kinds: Any,
-    decomposable: Any,
-    out: Any,
-    out_offsets: Any,
-    left: Any,
+    source: Any, position: int, end: int, keys: Any, composed: Any, kinds: Any, decomposable: Any, out: Any, at: int
 ) -> int:
-    """Compose letters that one mark follows; `left`: the texts that ask for more, whose output means nothing."""
-    at = 0
-    for row in range(len(offsets) - 1):
-        out_offsets[row] = at
-        position, end = offsets[row], offsets[row + 1]
-        letter: Any = np.int64(-1)  # waits for the mark that may follow
-        marked = False
-        while position < end:
-            point, length = character_at(data, position)
-            position += length
-            kind = kinds[point]
-            if kind == 2 or (kind == 1 and (marked or letter < 0 or decomposable[letter])):
-                left[row] = True
-                break
-            if kind == 1:
-                key = letter << 21 | point
-                place = np.searchsorted(keys, key)
-                if place < len(keys) and keys[place] == key:
-                    at = put(out, at, composed[place])
-                else:
-                    at = put(out, at, letter)
-                    at = put(out, at, point)
-                letter = np.int64(-1)
-                marked = True
+    """Compose letters that one mark follows into `out`; the place behind them, -1 for a text that asks for more."""
+    letter: Any = np.int64(-1)  # waits for the mark that may follow
+    marked = False
+    while position < end:
+        point, length = character_at(source, position)
+        position += length
+        kind = kinds[point]
+        if kind == 2 or (kind == 1 and (marked or letter < 0 or decomposable[letter])):
+            return -1
+        if kind == 1:
+            key = letter << 21 | point
+            place = np.searchsorted(keys, key)
+            if place < len(keys) and keys[place] == key:
+                at = put(out, at, composed[place])
             else:
-                if letter >= 0:
-                    at = put(out, at, letter)
-                letter = point
-                marked = False
-        if letter >= 0:
-            at = put(out, at, letter)
-    out_offsets[len(offsets) - 1] = at
+                at = put(out, at, letter)
+                at = put(out, at, point)
+            letter = np.int64(-1)
+            marked = True
+        else:
+            if letter >= 0:
+                at = put(out, at, letter)
+            letter = point
+            marked = False
+    if letter >= 0:
+        at = put(out, at, letter)
     return at
 
 
-def _form_c(values: pl.Series) -> pl.Series:
-    """Form C of values without nulls: letters with one mark here, what asks for more by Polars."""
-    data, offsets = text_buffers(values)
-    out = np.empty(int(offsets[-1] - offsets[0]) + 16, dtype=np.uint8)
-    out_offsets, left = np.empty(len(offsets), dtype=np.int64), np.zeros(len(values), dtype=np.bool_)
-    _compose(data, offsets, *_pairs(), _decomposable(), out, out_offsets, left)
-    array = pa.Array.from_buffers(pa.large_string(), len(values), [None, pa.py_buffer(out_offsets), pa.py_buffer(out)])
-    result = pl.Series(pl.from_arrow(array), dtype=pl.String)
-    rows = np.flatnonzero(left)
-    if not len(rows):
-        return result
-    whole = values.gather(rows).to_frame("v").select(pl.col("v").str.normalize("NFC").alias("v"))["v"]
-    return result.scatter(rows, whole)
+@compiled
+def _same(source: Any, begin: int, size: int, out: Any, start: int, end: int) -> bool:
+    if end - start != size:
+        return False
+    for k in range(size):  # noqa: SIM110  (numba)
+        if source[begin + k] != out[start + k]:
+            return False
+    return True
+
+
+@compiled
+def _compose_rows(
+    column: Any, rows: Any, keys: Any, composed: Any, kinds: Any, decomposable: Any, out: Any, views: Any, states: Any
+) -> int:
+    """Views into `out` of the forms of the texts in these rows; the bytes of it that are used."""
+    used = 0
+    for k in range(len(rows)):
+        row = rows[k]
+        size = np.int64(column.words[row, 0])
+        short = size <= 12
+        begin = row * 16 + 4 if short else column.starts[column.words[row, 2]] + np.int64(column.words[row, 3])
+        if short:
+            behind = _compose(column.inline, begin, begin + size, keys, composed, kinds, decomposable, out, used)
+            same = behind >= 0 and _same(column.inline, begin, size, out, used, behind)
+        else:
+            behind = _compose(column.data, begin, begin + size, keys, composed, kinds, decomposable, out, used)
+            same = behind >= 0 and _same(column.data, begin, size, out, used, behind)
+        states[k] = _LEFT if behind < 0 else _SAME if same else _OTHER
+        if states[k] == _OTHER:
+            make_view(views, row, out, used, behind, 0, used)
+            used = behind
+    return used
 
 
 def nfc_beside(values: pl.Series) -> pl.Series:
     """Column `nfc` (String): form C of each value, null where the value is in it or is null."""
-    rows = np.flatnonzero((values.str.len_bytes() != values.str.len_chars()).fill_null(False).to_numpy())
-    if len(rows):
-        beyond = values.gather(rows)
-        found = np.zeros(len(rows), dtype=np.bool_)
-        _find_doubtful(*text_buffers(beyond), _doubtful(), found)
-        rows = rows[found]
-    column = pl.Series("nfc", [None], dtype=pl.String).new_from_index(0, len(values))
-    if not len(rows):
-        return column
-    before = values.gather(rows)
-    after = _form_c(before)
-    differs = (after != before).to_numpy()
-    return column.scatter(rows[differs], after.filter(pl.Series(differs)))
+    column = text(values)
+    asked = np.empty(len(values), dtype=np.int64)
+    count, size = _find_doubtful(column, _doubtful(), asked)
+    if not count:
+        return pl.Series("nfc", [None], dtype=pl.String).new_from_index(0, len(values))
+    rows = asked[:count].copy()
+    out, states = np.empty(size + 16, dtype=np.uint8), np.empty(count, dtype=np.uint8)
+    views, there = np.zeros((len(values), 4), dtype=np.uint32), np.zeros(len(values), dtype=np.bool_)
+    used = _compose_rows(column, rows, *_pairs(), _decomposable(), out, views, states)
+    left = rows[states == _LEFT]
+    there[rows[states == _OTHER]] = True
+    forms = series_of_views(views, [out[:used].copy()], there).alias("nfc")
+    if not len(left):
+        return forms
+    # What asks for more than a letter with a mark.
+    before = values.gather(left).to_frame("v")
+    after = before.select(pl.col("v").str.normalize("NFC").alias("v"))["v"]
+    differs = (after != before["v"]).to_numpy()
+    return forms.scatter(left[differs], after.filter(pl.Series(differs)))
 
 
 def with_nfc(subfields: pl.DataFrame) -> pl.DataFrame:

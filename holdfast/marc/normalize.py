@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -14,8 +15,9 @@ import stdnum.exceptions
 from stdnum import isbn, issn
 
 from holdfast.identity import correlation_ids, fingerprints
+from holdfast.marc import picking
 from holdfast.marc.folding import Folding
-from holdfast.marc.string_views import text_buffers
+from holdfast.marc.string_views import series_of_texts, series_of_views, text, text_buffers
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
 VERSION = "2"
@@ -185,139 +187,210 @@ def _lccn(value: pl.Expr) -> pl.Expr:
     return pl.when(whole != "").then(whole)
 
 
-_TAGS = "001 003 005 008 010 020 022 035 041 100 110 111 130 240 245 260 264".split()
+def _lists(places: npt.NDArray[Any], values: pl.Series, count: int) -> pl.Series:
+    """The values of each record (by its place), each once, without nulls."""
+    frame = pl.DataFrame({"place": places, "value": values}).drop_nulls()
+    frame = frame.unique(maintain_order=True) if len(frame) > 1 else frame
+    counts = np.bincount(frame["place"].to_numpy(), minlength=count)
+    # Rows come in the order of the records, unless several sources were put together.
+    ordered = frame.sort("place", maintain_order=True)["value"]
+    return _as_lists(np.concatenate(([0], np.cumsum(counts))), ordered)
+
+
+def _as_lists(offsets: npt.NDArray[Any], values: pl.Series) -> pl.Series:
+    array = values.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
+    lists = pa.LargeListArray.from_arrays(
+        pa.Array.from_buffers(pa.int64(), len(offsets), [None, pa.py_buffer(np.asarray(offsets, dtype=np.int64))]),
+        array,
+    )
+    return pl.Series(pl.from_arrow(lists), dtype=pl.List(pl.String))
 
 
 class _Picked:
     """The rows that facts come from, each with the place of its record among the readable ones."""
 
     def __init__(self, records: pl.Series, subfields: pl.DataFrame) -> None:
-        picked = subfields.filter(pl.col("tag").is_in(_TAGS) & pl.col("value").is_not_null())
-        numbers = records.to_numpy()
-        own = picked["record"].to_numpy()
-        place = np.searchsorted(numbers, own)
-        known = np.flatnonzero(numbers[np.minimum(place, len(numbers) - 1)] == own) if len(numbers) else place[:0]
-        frame = picked if len(known) == len(own) else picked[known]
-        self.count = len(numbers)
-        self.place = place[known]
-        self.value = frame["value"]
+        if not subfields["record"].is_sorted():
+            subfields = subfields.sort("record", maintain_order=True)
+        rows = subfields.height
+        self.count = len(records)
+        self.column = subfields["value"]
+        self.values = text(self.column)
         # For people and for keys: in normalization form C.
-        self.text = frame["nfc"].fill_null(self.value) if "nfc" in frame.columns else self.value
-        self.tag = frame["tag"].cast(pl.Int16).to_numpy()
-        data, offsets = text_buffers(frame["code"].fill_null(""))
-        padded = np.concatenate((data, np.zeros(1, dtype=np.uint8)))
-        self.code = np.where(np.diff(offsets) > 0, padded[offsets[:-1]], 0)
-        self.ind2 = frame["ind2"]
+        self.forms = text(subfields["nfc"] if "nfc" in subfields.columns else pl.Series([], dtype=pl.String))
+        self.first = np.full((picking.FIRSTS, self.count), -1, dtype=np.int64)
+        self.fields = np.zeros(self.count, dtype=np.uint32)
+        self._counts, self._sizes = np.zeros((2, picking.ALLS), dtype=np.int64)
+        # Untouched pages cost nothing.
+        self._rows, self._owners = np.empty((2, picking.ALLS, rows), dtype=np.int32)
+        columns = (text(subfields[name]) for name in ("tag", "code", "ind2"))
+        picking.pick(
+            subfields["record"].rechunk().to_numpy(), subfields["field"].rechunk().to_numpy(), *columns, self.values, self.forms,
+            records.rechunk().to_numpy(), self.first, self._rows, self._owners, self._counts, self._sizes, self.fields,
+        )  # fmt: skip
 
-    def rows(self, tags: tuple[int, ...], codes: str = "") -> npt.NDArray[np.int64]:
-        """Indices of the rows of fields, in a data field those of some subfields."""
-        chosen = np.isin(self.tag, tags) if len(tags) > 1 else self.tag == tags[0]
-        rows = np.flatnonzero(chosen)
-        if not codes:
-            return rows
-        own = self.code[rows]
-        chosen = np.zeros(len(own), dtype=np.bool_)
-        for code in codes.encode("ascii"):
-            chosen |= own == code
-        return rows[chosen]
+    def rows(self, which: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """(rows, places of their records)"""
+        count = self._counts[which]
+        return self._rows[which, :count], self._owners[which, :count]
 
-    def first(self, rows: npt.NDArray[np.int64], values: pl.Series | None = None) -> pl.Series:
-        """The first value of each record; `values`: of the rows, where they are not those of the frame."""
-        place = self.place[rows]
-        new = np.concatenate(([True], place[1:] != place[:-1])) if len(place) else np.zeros(0, dtype=bool)
-        index = np.full(self.count, -1, dtype=np.int64)
-        index[place[new]] = np.flatnonzero(new) if values is not None else rows[new]
-        wanted = pl.Series(index)
-        source = values if values is not None else self.value
-        return (
-            source.gather(wanted.set(wanted < 0, None))
-            if len(source)
-            else pl.Series([None] * self.count, dtype=pl.String)
-        )
+    def room(self, which: int, more: int = 0) -> npt.NDArray[np.uint8]:
+        """A buffer for the texts of these rows, and `more` for each."""
+        return np.empty(int(self._sizes[which] + more * self._counts[which]) + 16, dtype=np.uint8)
 
-    def lists(self, rows: npt.NDArray[np.int64], values: pl.Series) -> pl.Series:
-        """The values of each record's rows, each once, without nulls."""
-        frame = pl.DataFrame({"place": self.place[rows], "value": values}).drop_nulls()
-        frame = frame.unique(maintain_order=True) if len(frame) > 1 else frame
-        counts = np.bincount(frame["place"].to_numpy(), minlength=self.count)
-        offsets = np.concatenate(([0], np.cumsum(counts)))
-        # Rows come in the order of the records, unless several sources were put together.
-        ordered = (
-            frame.sort("place", maintain_order=True)["value"] if not frame["place"].is_sorted() else frame["value"]
-        )
-        array = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), ordered.to_arrow().cast(pa.large_string()))
-        return pl.Series(pl.from_arrow(array), dtype=pl.List(pl.String))
+    def stripped(self, which: int) -> pl.Series:
+        """The first value of each record without blanks at its ends; '' where there is none."""
+        views = np.empty((self.count, 4), dtype=np.uint32)
+        picking.stripped_firsts(self.first[which], self.values, views)
+        return series_of_views(views, [self.values.data], None)
 
-    def joined(self, rows: npt.NDArray[np.int64]) -> pl.Series:
-        """The texts of each record's rows in one, a blank between."""
-        place = self.place[rows]
-        new = np.concatenate(([True], place[1:] != place[:-1])) if len(place) else np.zeros(0, dtype=bool)
-        pieces = self.text.gather(rows).to_frame("text")
-        between = pl.when(pl.lit(pl.Series(new))).then("text").otherwise(pl.lit(" ") + pl.col("text"))
-        data, offsets = text_buffers(pieces.select(between.alias("text"))["text"])
-        starts = np.concatenate((offsets[:-1][new], offsets[-1:]))
-        array = pa.Array.from_buffers(
-            pa.large_string(), len(starts) - 1, [None, pa.py_buffer(starts), pa.py_buffer(data)]
-        )
-        return self.first(rows, pl.Series(pl.from_arrow(array), dtype=pl.String).gather(np.cumsum(new) - 1))
+    def identifiers(self, which: int, loop: Any, others: Callable[[pl.Series], pl.Series], more: int = 0) -> pl.Series:
+        """Lists of what `loop` (one of `picking`'s) makes of the values, and `others` of those that it is not sure of."""
+        rows, owners = self.rows(which)
+        views, states = np.empty((len(rows), 4), dtype=np.uint32), np.empty(len(rows), dtype=np.uint8)
+        extra = self.room(which, more)
+        loop(rows, self.values, views, states, extra)
+        return self.lists(rows, owners, views, states, extra, others)
 
-
-def _mapped(values: pl.Series, function: Any) -> pl.Series:
-    return pl.Series([function(each) for each in values.to_list()], dtype=pl.String)
-
-
-def _ocn_of_001(picked: _Picked) -> tuple[npt.NDArray[np.int64], pl.Series]:
-    """001 is an OCN where it has OCLC's prefix, or where 003 says that it is OCLC's."""
-    rows = picked.rows((1,))
-    organization = picked.first(picked.rows((3,))).str.strip_chars().gather(picked.place[rows])
-    frame = pl.DataFrame({"number": picked.value.gather(rows).str.strip_chars(), "org": organization})
-    prefixed = pl.col("number").str.extract(r"^(?:ocm|ocn|on)0*(\d+)$", 1)
-    plain = pl.when(pl.col("org") == "OCoLC").then(pl.col("number").str.extract(r"^0*(\d+)$", 1))
-    return rows, frame.select(pl.coalesce(prefixed, plain).alias("ocn"))["ocn"]
+    def lists(
+        self, rows: npt.NDArray[Any], owners: npt.NDArray[Any], views: npt.NDArray[Any], states: npt.NDArray[Any],
+        extra: npt.NDArray[Any], others: Callable[[pl.Series], pl.Series],
+    ) -> pl.Series:  # fmt: skip
+        asked = np.flatnonzero(states == picking.ASK)
+        if len(asked):
+            answers = others(self.column.gather(rows[asked]))
+            told = asked[answers.is_not_null().to_numpy()]
+            more, ends = text_buffers(answers.drop_nulls())
+            extra = np.concatenate((extra, more))
+            picking.put_views(told, extra, ends + (len(extra) - len(more)), views, states)
+        made, offsets = np.empty((len(rows), 4), dtype=np.uint32), np.empty(self.count + 1, dtype=np.int64)
+        found = picking.as_lists(views, owners, states, extra, self.count, made, offsets)
+        if found >= 0:
+            return _as_lists(offsets, series_of_views(made[:found], [extra], None))
+        there = states == picking.MADE
+        return _lists(owners, series_of_views(np.where(there[:, None], views, 0), [extra], there), self.count)
 
 
 def _ocns(picked: _Picked) -> pl.Series:
-    rows_001, of_001 = _ocn_of_001(picked)
-    rows_035 = picked.rows((35,), "a")
-    of_035 = pl.DataFrame({"v": picked.value.gather(rows_035)}).select(normalize_ocn(pl.col("v")))["v"]
-    return picked.lists(np.concatenate((rows_035, rows_001)), pl.concat([of_035, of_001]))
+    rows, owners = picked.rows(picking.ALL_035)
+    more_rows, more_owners = picked.rows(picking.ALL_001)
+    parts = len(rows), len(more_rows)
+    views, states = np.empty((sum(parts), 4), dtype=np.uint32), np.empty(sum(parts), dtype=np.uint8)
+    extra = np.concatenate((picked.room(picking.ALL_035), picked.room(picking.ALL_001)))
+    used = picking.oclc_numbers(rows, picked.values, views[: parts[0]], states[: parts[0]], extra)
+    organizations = picked.first[picking.FIRST_003]
+    picking.oclc_control_numbers(
+        more_rows, more_owners, organizations, picked.values, views[parts[0] :], states[parts[0] :], extra, used
+    )
+    both = np.concatenate((owners, more_owners))
+    order = np.argsort(both, kind="stable")
+    of_001 = order >= parts[0]
+    asked = states[order] == picking.ASK
+
+    def others(values: pl.Series) -> pl.Series:
+        organization = picked.stripped(picking.FIRST_003).gather(both[order][asked])
+        frame = pl.DataFrame({"v": values, "org": organization, "of_001": of_001[asked]})
+        return frame.select(
+            pl.when("of_001")
+            .then(_ocn_of_001(pl.col("v"), pl.col("org")))
+            .otherwise(normalize_ocn(pl.col("v")))
+            .alias("v")
+        )["v"]
+
+    all_rows = np.concatenate((rows, more_rows))[order]
+    return picked.lists(all_rows, both[order], views[order], states[order], extra, others)
+
+
+def _ocn_of_001(value: pl.Expr, organization: pl.Expr) -> pl.Expr:
+    """001 is an OCN where it has OCLC's prefix, or where 003 says that it is OCLC's."""
+    number = value.str.strip_chars()
+    prefixed = number.str.extract(r"^(?:ocm|ocn|on)0*(\d+)$", 1)
+    return pl.coalesce(prefixed, pl.when(organization == "OCoLC").then(number.str.extract(r"^0*(\d+)$", 1)))
 
 
 def _languages(picked: _Picked) -> pl.Series:
     """Codes of three letters: older records have several run together in one 041 $a."""
-    rows = picked.rows((41,), "ad")
-    codes = pl.DataFrame({"row": rows, "v": picked.value.gather(rows).str.extract_all(r"[a-z]{3}")}).explode("v")
-    fixed = picked.rows((8,))
-    own = picked.value.gather(fixed).str.slice(35, 3)
+    rows, owners = picked.rows(picking.ALL_041)
+    fixed, fixed_owners = picked.rows(picking.ALL_008)
+    views = np.empty((len(picked.room(picking.ALL_041)) // 3 + len(fixed), 4), dtype=np.uint32)
+    offsets = np.empty(picked.count + 1, dtype=np.int64)
+    found = picking.language_codes(rows, owners, fixed, fixed_owners, picked.count, picked.values, views, offsets)
+    if found >= 0:
+        return _as_lists(offsets, series_of_views(views[:found], [], None))
+    values = picked.column.gather(rows).str.extract_all(r"[a-z]{3}")
+    codes = pl.DataFrame({"place": owners, "v": values}).explode("v")
+    own = picked.column.gather(fixed).str.slice(35, 3)
     own = own.set(~own.str.contains(r"^[a-z]{3}$"), None)
-    return picked.lists(np.concatenate((codes["row"].to_numpy(), fixed)), pl.concat([codes["v"], own]))
+    places = np.concatenate((codes["place"].to_numpy(), fixed_owners))
+    return _lists(places, pl.concat([codes["v"], own]), picked.count)
+
+
+def _years(years: npt.NDArray[Any], known: npt.NDArray[Any]) -> pl.Series:
+    return pl.Series(years, dtype=pl.Int32).set(pl.Series(~known), None)
+
+
+def _of_008(picked: _Picked) -> dict[str, pl.Series]:
+    first = picked.first[picking.FIRST_008]
+    views = np.empty((picking.PARTS, picked.count, 4), dtype=np.uint32)
+    years, known = np.empty(picked.count, dtype=np.int32), np.empty(picked.count, dtype=np.bool_)
+    picking.fixed_parts(first, picked.values, views, years, known)
+    names = ("language", "country", "date_type", "date1", "date2")
+    parts = {name: series_of_views(views[k], [picked.values.data], first >= 0) for k, name in enumerate(names)}
+    return parts | {"year": _years(years, known)}
 
 
 def _imprint_year(picked: _Picked) -> pl.Series:
-    rows = picked.rows((264,), "c")
-    rows = rows[(picked.ind2.gather(rows) == "1").fill_null(False).to_numpy()]
-    published, imprint = picked.first(rows), picked.first(picked.rows((260,), "c"))
-    year = r"(?:^|[^0-9])(1[4-9][0-9]{2}|20[0-9]{2})(?:[^0-9]|$)"
-    return pl.DataFrame({"a": published.str.extract(year, 1), "b": imprint.str.extract(year, 1)}).select(
-        pl.coalesce("a", "b").cast(pl.Int32)
-    )["a"]
+    published, imprint = picked.first[picking.FIRST_264], picked.first[picking.FIRST_260]
+    years, known = np.empty(picked.count, dtype=np.int32), np.empty(picked.count, dtype=np.bool_)
+    picking.imprint_years(published, imprint, picked.values, years, known)
+    return _years(years, known)
 
 
-def _work_title(picked: _Picked) -> pl.Series:
-    """130, else 240, else 245: the title that all editions of a work share, as far as the record says it."""
-    titles = {str(tag): picked.joined(picked.rows((tag,), "anp")) for tag in (130, 240, 245)}
-    return pl.DataFrame(titles).select(pl.coalesce("130", "240", "245"))["130"]
+def _of_leader(leaders: pl.Series) -> dict[str, pl.Series]:
+    column = text(leaders)
+    views, material = np.empty((len(leaders), 4), dtype=np.uint32), np.empty(len(leaders), dtype=np.uint32)
+    picking.leader_parts(column, _MATERIALS, _SERIAL, views, material)
+    return {
+        "status": series_of_views(views, [column.data], None),
+        "material_type": _MATERIAL_NAMES.gather(pl.Series(material)),
+    }
 
 
-def _field_counts(records: pl.Series, subfields: pl.DataFrame) -> npt.NDArray[np.uint32]:
-    record, field = subfields["record"].to_numpy(), subfields["field"].to_numpy()
-    if not len(record):
-        return np.zeros(len(records), dtype=np.uint32)
-    new = np.concatenate(([True], (record[1:] != record[:-1]) | (field[1:] != field[:-1])))
-    numbers = records.to_numpy()
-    place = np.searchsorted(numbers, record[new])
-    known = numbers[np.minimum(place, len(numbers) - 1)] == record[new] if len(numbers) else np.zeros(0, dtype=bool)
-    return np.bincount(place[known], minlength=len(numbers)).astype(np.uint32)
+# "other" for what is none of them, "serial" by leader/07.
+_MATERIAL_NAMES = pl.Series(["other", "serial", *dict.fromkeys(_MATERIAL.values())], dtype=pl.String)
+_SERIAL = 1
+_MATERIALS = np.zeros(256, dtype=np.uint8)
+for _letter, _name in _MATERIAL.items():
+    _MATERIALS[ord(_letter)] = _MATERIAL_NAMES.to_list().index(_name)
+
+
+def _titles(picked: _Picked) -> dict[str, pl.Series]:
+    """Titles, authors and their keys."""
+    count = picked.count
+    views, there = np.empty((count, 4), dtype=np.uint32), np.empty(count, dtype=np.bool_)
+    title = picked.room(picking.ALL_245), np.empty(count + 1, dtype=np.int64)
+    picking.joined(*picked.rows(picking.ALL_245), picked.values, picked.forms, *title, there, views)
+    first = picked.first[picking.FIRST_AUTHOR]
+    author_views = np.empty((count, 4), dtype=np.uint32)
+    size = picking.size_of_texts(first, picked.values, picked.forms)
+    author = np.empty(size + 16, dtype=np.uint8), np.empty(count + 1, dtype=np.int64)
+    picking.authors(first, picked.values, picked.forms, *author, author_views)
+    parts = (picking.WORK_130, picking.WORK_240, picking.WORK_245)
+    work = np.empty(sum(len(picked.room(part)) for part in parts), dtype=np.uint8), np.empty(count + 1, dtype=np.int64)
+    rows = [array for part in parts for array in picked.rows(part)]
+    picking.work_titles(*rows, picked.values, picked.forms, *work)
+    keys, author_keys = heading_keys.fold(*title), heading_keys.fold(*author)
+    work_keys = heading_keys.fold(*work)
+    both = np.empty(int(author_keys[1][-1] + work_keys[1][-1]) + 3 * count, dtype=np.uint8)
+    offsets = np.empty(count + 1, dtype=np.int64)
+    used = picking.work_keys(*author_keys, *work_keys, both, offsets)
+    return {
+        "title": series_of_views(views, [title[0]], there),
+        "title_key": series_of_texts(*keys),
+        "author": series_of_views(author_views, [author[0]], first >= 0),
+        "author_key": series_of_texts(*author_keys),
+        "work_key": series_of_texts(both[:used], offsets),
+    }
 
 
 def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, window: str) -> pl.DataFrame:
@@ -329,79 +402,51 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         source: name of the source.
         window: what the source's records are numbered in: the day of the partition.
     """
-    records = index.filter(pl.col("fault").is_null()).select(
-        "record", "file", "leader", "encoding", pl.col("sha256").alias("content_sha256"), "masked_values"
-    )
+    records = index.filter(pl.col("fault").is_null()) if index["fault"].null_count() < index.height else index
     picked = _Picked(records["record"], subfields)
-    of_020, of_022, of_010, of_035 = (picked.rows((tag,), "a") for tag in (20, 22, 10, 35))
-    of_author = picked.rows((100, 110, 111), "a")
     facts = {
-        "control_number": picked.first(picked.rows((1,))),
-        "control_number_org": picked.first(picked.rows((3,))),
-        "last_modified": picked.first(picked.rows((5,))),
-        "f008": picked.first(picked.rows((8,))),
-        "system_numbers": picked.lists(of_035, picked.value.gather(of_035).str.strip_chars()),
+        "record": records["record"],
+        "file": records["file"],
+        "content_sha256": records["sha256"],
+        "control_number": picked.stripped(picking.FIRST_001),
+        "control_number_org": picked.stripped(picking.FIRST_003),
+        "system_numbers": picked.identifiers(picking.ALL_035, picking.system_numbers, _stripped),
+        "last_modified": picked.stripped(picking.FIRST_005),
+        "leader": records["leader"],
+        **_of_leader(records["leader"]),
+        "encoding": records["encoding"],
         "ocn": _ocns(picked),
-        "isbn": picked.lists(of_020, isbns(picked.value.gather(of_020))),
-        "issn": picked.lists(of_022, _mapped(picked.value.gather(of_022), normalize_issn)),
-        "lccn": picked.lists(of_010, picked.value.gather(of_010).to_frame("v").select(_lccn(pl.col("v")))["v"]),
+        "isbn": picked.identifiers(picking.ALL_020, picking.isbns, isbns, more=13),
+        "issn": picked.identifiers(picking.ALL_022, picking.issns, _issns),
+        "lccn": picked.identifiers(picking.ALL_010, picking.lccns, _lccns, more=6),
         "languages": _languages(picked),
-        "title": picked.joined(picked.rows((245,), "abnp")),
-        "work_title": _work_title(picked),
-        "author": picked.first(of_author, picked.text.gather(of_author)),
+        **_of_008(picked),
         "imprint_year": _imprint_year(picked),
-        "fields": pl.Series(_field_counts(records["record"], subfields)),
+        **_titles(picked),
+        "fields": pl.Series(picked.fields),
+        "masked_values": records["masked_values"],
     }
-    frame = records.with_columns(values.alias(name) for name, values in facts.items()).with_columns(
-        pl.col("control_number", "control_number_org", "last_modified").str.strip_chars().fill_null(""),
-        *_of_leader(),
-        *_of_008(),
-        pl.col("title", "author").str.strip_chars(" /:;,.="),
-        *(heading_keys(facts[name].fill_null("")).alias(key) for name, key in _KEYS.items()),
+    prints = fingerprints(
+        pl.DataFrame([facts[name].alias(name) for name in _IDENTITY]).select(
+            pl.concat_str(pl.lit("("), "control_number_org", pl.lit(")"), "control_number").alias("number"),
+            pl.when(pl.col("last_modified") != "").then("last_modified").otherwise("content_sha256").alias("modified"),
+        )
     )
-    frame = frame.with_columns(
-        pl.when(pl.col("work_key") != "")
-        .then(pl.concat_str("author_key", pl.lit(" / "), "work_key"))
-        .otherwise(pl.lit(""))
-        .alias("work_key"),
-        fingerprints(
-            frame.select(
-                pl.concat_str(pl.lit("("), "control_number_org", pl.lit(")"), "control_number").alias("number"),
-                pl.when(pl.col("last_modified") != "")
-                .then("last_modified")
-                .otherwise("content_sha256")
-                .alias("modified"),
-            )
-        ).alias("fingerprint"),
-    )
-    ids = correlation_ids(source, window, frame["record"], frame["fingerprint"])
-    return frame.with_columns(ids.alias("correlation_id")).select(
-        [pl.col(name).cast(dtype) for name, dtype in NORMALIZED.items()]
-    )
+    facts["fingerprint"] = prints
+    facts["correlation_id"] = correlation_ids(source, window, records["record"], prints)
+    return pl.DataFrame({name: facts[name] for name in NORMALIZED.names()}, schema_overrides=NORMALIZED)
 
 
-_KEYS = {"title": "title_key", "author": "author_key", "work_title": "work_key"}
+_IDENTITY = ("control_number", "control_number_org", "last_modified", "content_sha256")
 
 
-def _of_leader() -> list[pl.Expr]:
-    leader = pl.col("leader")
-    serial = leader.str.slice(7, 1).is_in(["b", "i", "s"]) & (leader.str.slice(6, 1) == "a")
-    return [
-        leader.str.slice(5, 1).alias("status"),
-        pl.when(serial)
-        .then(pl.lit("serial"))
-        .otherwise(leader.str.slice(6, 1).replace_strict(_MATERIAL, default="other"))
-        .alias("material_type"),
-    ]
+def _issns(values: pl.Series) -> pl.Series:
+    return pl.Series([normalize_issn(each) for each in values.to_list()], dtype=pl.String)
 
 
-def _of_008() -> list[pl.Expr]:
-    fixed = pl.col("f008")
-    return [
-        fixed.str.slice(35, 3).alias("language"),
-        fixed.str.slice(15, 3).str.strip_chars().alias("country"),
-        fixed.str.slice(6, 1).alias("date_type"),
-        fixed.str.slice(7, 4).alias("date1"),
-        fixed.str.slice(11, 4).alias("date2"),
-        fixed.str.slice(7, 4).str.extract(r"^(\d{4})$", 1).cast(pl.Int32, strict=False).alias("year"),
-    ]
+def _lccns(values: pl.Series) -> pl.Series:
+    return values.to_frame("v").select(_lccn(pl.col("v")))["v"]
+
+
+def _stripped(values: pl.Series) -> pl.Series:
+    return values.str.strip_chars()

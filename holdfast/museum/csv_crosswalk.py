@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from holdfast.museum.csv_export import CsvRow
+from holdfast.csv_rows import CsvRow
 from holdfast.museum.dublin_core import DublinCore, clean
 from holdfast.museum.elements import LINKS
 from holdfast.settings import Collection

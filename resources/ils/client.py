@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -44,17 +45,22 @@ class Capabilities:
         writes: kinds that can be written.
         versioned: kinds of which the system refuses a stale write by itself. Of the others, a write is read, compared and
             written under Holdfast's own lock.
+        compares: kinds of which the adapter reads, compares, writes and reads back within `write` itself.
         chosen_ids: kinds of which the client chooses the id of a new record: creating twice creates once.
         batches: most records in one write request, by kind; 1 where it is not named.
         write_requests, read_requests: requests that a changed record costs where it is written alone, by kind.
         shows_deletions: the change feed shows what was deleted outright.
         audit: who changed a record can be asked for, by kind.
         suppresses: a record can be hidden from the public.
+        deletes: kinds that can be deleted outright.
+        circulation: loans can be asked for by when they changed.
+        own_fields: tags that the system keeps for itself; they take part in no patch.
     """
 
     reads: frozenset[Kind]
     writes: frozenset[Kind]
     versioned: frozenset[Kind] = frozenset()
+    compares: frozenset[Kind] = frozenset()
     chosen_ids: frozenset[Kind] = frozenset()
     batches: Mapping[Kind, int] = field(default_factory=dict)
     write_requests: Mapping[Kind, int] = field(default_factory=dict)
@@ -62,7 +68,9 @@ class Capabilities:
     shows_deletions: bool = False
     audit: frozenset[Kind] = frozenset()
     suppresses: bool = True
+    deletes: frozenset[Kind] = frozenset()
     circulation: bool = False
+    own_fields: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -76,6 +84,8 @@ class LiveRecord:
     source_id: str  # of the MARC record's present version; '' where there is none
     fields: Fields
     updated: str  # ISO 8601, by the system's clock
+    suppressed: bool = False  # hidden from the public
+    created: str = ""  # the id that a plan gave to it when it was new, where the system gives ids itself and keeps this
 
 
 @dataclass(frozen=True)
@@ -85,12 +95,13 @@ class Unit:
     idempotency_key: str
     correlation_id: str
     record: int
-    action: str  # 'create', 'update' or 'suppress'
+    action: str  # 'create', 'update' or 'suppress'; of an undo 'unsuppress' or 'delete', too
     target: str
     version: int  # that the plan saw; 0 for a new record
     source_id: str = ""  # the MARC record's version that the plan saw; '' for a new record
     deletes: Fields = field(default_factory=list)
     adds: Fields = field(default_factory=list)
+    round: int = 0  # how often the change was set back and written anew
 
 
 @dataclass(frozen=True)
@@ -104,9 +115,10 @@ class Written:
     target: str = ""  # the id that the system gave to a new record; '' where the unit's target is it
 
 
-def source_record_id(idempotency_key: str) -> str:
-    """Id of the MARC record's version that this change writes: the same in every attempt."""
-    return str(uuid.uuid5(NAMESPACE, f"source-record:{idempotency_key}"))
+def source_record_id(idempotency_key: str, round_: int = 0) -> str:
+    """Id of the MARC record's version that this change writes: the same in every attempt, another one once the change was
+    taken back and is written anew (`round_`)."""
+    return str(uuid.uuid5(NAMESPACE, f"source-record:{idempotency_key}{f':{round_}' if round_ else ''}"))
 
 
 @dataclass(frozen=True)
@@ -137,11 +149,12 @@ class EntityUnit:
     target: str  # '' for a new one whose id the system gives
     version: int
     changes: Mapping[str, tuple[Any, Any]]
+    round: int = 0  # as of `Unit`
 
 
 @dataclass(frozen=True)
 class CirculationEvent:
-    """A loan as it stood after a change. `patron` is the system's id, unmasked: for memory only."""
+    """A loan as it stood after a change. Moments are ISO 8601 with a time zone. `patron` is the system's id, unmasked: for memory only."""
 
     loan: str
     item: str
@@ -152,6 +165,9 @@ class CirculationEvent:
     due: str
     library: str
     updated: str  # when the system wrote it down
+    id: str = ""  # of the event, by the system; '' where events have none
+    began: str = ""  # when the loan began: a later loan stands over an earlier one, whenever it was written down
+    ended: bool = False  # the loan is over
 
 
 @dataclass(frozen=True)
@@ -184,6 +200,9 @@ class EntityIls(Protocol):
     def circulation(self, since: str, until: str) -> Iterator[list[CirculationEvent]]:
         """What was lent, renewed and returned in [since, until) by the clock of `updated`, in pages, in no certain order."""
 
+    def clock(self) -> dt.datetime:
+        """The system's clock as of now, to the second, in UTC: windows end by it and not by ours."""
+
 
 class Ils(Protocol):
     """A library system. Every request carries the correlation ids of the records that it is about."""
@@ -199,6 +218,11 @@ class Ils(Protocol):
 
     def fetch(self, targets: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, LiveRecord]:
         """The live records with these ids; those that do not exist are left out."""
+
+    def find_created(self, units: Sequence[Unit]) -> dict[str, LiveRecord]:
+        """Of new records that may have been made by an attempt whose answer was lost, those that the system has, by
+        idempotency key: by what is in them where the client does not choose ids (`Capabilities.chosen_ids`). `write` gets
+        them as the live record of the unit's target, and answers with their id."""
 
     def write(self, units: Sequence[Unit], live: dict[str, LiveRecord]) -> list[Written]:
         """Do what is still to be done of each unit, given the live records as just read.

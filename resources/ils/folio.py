@@ -9,44 +9,70 @@ Facts used: docs/how-to/ils-folio.md.
 
 from __future__ import annotations
 
+import datetime as dt
+import email.utils
+import logging
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import httpx
 import orjson
 
+from holdfast.catalogue.entity_patch import Token
 from holdfast.catalogue.fields import from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
-from resources.ils.client import AuditEntry, Capabilities, Fields, Kind, LiveRecord, Unit, Written, source_record_id
-from resources.ils.errors import RefusedError
+from resources.governor.client import Governor
+from resources.ils.client import (
+    AuditEntry,
+    Capabilities,
+    CirculationEvent,
+    Entity,
+    EntityUnit,
+    Fields,
+    Kind,
+    LiveRecord,
+    Unit,
+    Written,
+    source_record_id,
+)
+from resources.ils.errors import IlsDownError, RefusedError
+from resources.ils.folio_audit import INVENTORY_PATHS, read_audit
+from resources.ils.folio_feeds import FolioFeeds
+from resources.ils.folio_inventory import Inventory, quoted
 from resources.ils.instance import derive_instance
-from resources.ils.session import Call, Session
+from resources.ils.session import Authorization, Call, Session
+
+log = logging.getLogger("holdfast.ils")
 
 _INSTANCES = "/instance-storage/instances"
+_HOLDINGS = "/holdings-storage/holdings"
 _INSTANCES_BATCH = "/instance-storage/batch/synchronous"
 _RECORDS = "/source-storage/records"
 _RECORDS_BATCH = "/source-storage/batch/records"
+_SNAPSHOTS = "/source-storage/snapshots"
 _SOURCE_RECORDS = "/source-storage/source-records"
 _PAGE = 500
 # What the server sets by itself and takes no part in a comparison.
 _SERVERS_OWN = {"_version", "metadata", "hrid", "id", "matchKey", "statusUpdatedDate", "complete_updated_date"}
 
 
-class FolioClient:
-    """An `Ils`. One per run; not shared between threads."""
+class FolioClient(FolioFeeds):
+    """An `Ils`. One per run; not shared between threads. With a governor, independent reads go side by side."""
 
     capabilities = Capabilities(
-        reads=frozenset({"bib"}),
-        writes=frozenset({"bib"}),
-        # Of the instance; its MARC has no version, and is read, compared and written.
-        versioned=frozenset({"bib"}),
-        chosen_ids=frozenset({"bib"}),
-        batches={"bib": 100},
+        reads=frozenset({"bib", "holdings", "item", "patron"}),
+        writes=frozenset({"bib", "holdings", "item", "patron"}),
+        # Of a bibliographic record the instance; its MARC has none, as users have none: read, compared and written.
+        versioned=frozenset({"bib", "holdings", "item"}),
+        chosen_ids=frozenset({"bib", "holdings", "item", "patron"}),
+        batches={"bib": 100, "holdings": 100, "item": 100},
         write_requests={"bib": 2},
-        read_requests={"bib": 1},
-        audit=frozenset({"bib"}),
+        read_requests={"bib": 1, "patron": 1},  # a user is read back
+        audit=frozenset({"bib", "holdings", "item"}),
+        circulation=True,
+        deletes=frozenset({"bib"}),
     )
 
     def __init__(
@@ -60,27 +86,72 @@ class FolioClient:
         timeout_seconds: float = 60,
         retries: int = 5,
         organization: str = "",
+        name: str = "",
+        token: Token | None = None,
+        governor: Governor | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self.name = f"folio:{tenant}"
+        self.name = name or f"folio:{tenant}"
         self._login = {"username": user, "password": password}
         self._chunk = chunk_records
         self._organization = organization
         self._snapshot: str | None = None
+        self._user = user
+        self._own_user: str | None = None
         self._session = Session(
             url,
             self._log_in,
             headers={"X-Okapi-Tenant": tenant, "Accept": "application/json, text/plain"},
             request_id_header="X-Okapi-Request-Id",
+            renew=self._refresh,
+            governor=governor,
             timeout_seconds=timeout_seconds,
             retries=retries,
             transport=transport,
             sleep=sleep,
         )
+        self._inventory = Inventory(self._session.send, self._session.many, chunk_records, token)
 
     def close(self) -> None:
-        self._session.close()
+        try:
+            self._commit_snapshot()
+        finally:
+            self._session.close()
+
+    def clock(self) -> dt.datetime:
+        """By the Date of an answer (RFC 9110 §6.6.1); our own clock where the gateway in front leaves it out."""
+        answer = self._request("GET", "/service-points", params={"limit": 0})
+        try:
+            return email.utils.parsedate_to_datetime(answer.headers.get("Date", "")).astimezone(dt.UTC)
+        except ValueError:
+            return dt.datetime.now(dt.UTC)
+
+    def own_user(self) -> str:
+        """Id of the user that we are logged in as: the audit names it. '' where we may not read users."""
+        if self._own_user is None:
+            params = {"query": f"username == {quoted([self._user])}", "limit": 1, "totalRecords": "none"}
+            try:
+                found = orjson.loads(self._request("GET", "/users", params=params).content)["users"]
+            except RefusedError:
+                found = []
+            self._own_user = str(found[0]["id"]) if found else ""
+        return self._own_user
+
+    # ---- holdings, items, patrons, circulation ----------------------------------------------------------------------
+
+    def entities(self, kind: Kind, since: str | None = None, until: str | None = None) -> Iterator[list[Entity]]:
+        return self._inventory.entities(kind, since, until)
+
+    def fetch_entities(self, kind: Kind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, Entity]:
+        return self._inventory.fetch(kind, ids, correlation_ids)
+
+    def write_entities(self, units: Sequence[EntityUnit], live: Mapping[str, Entity]) -> list[Written]:
+        """Holdings and items a batch a request, users one by one, each read back. `live` is keyed by `target_of` a unit."""
+        return self._inventory.write(units, live)
+
+    def circulation(self, since: str, until: str) -> Iterator[list[CirculationEvent]]:
+        return self._inventory.circulation(since, until)
 
     def _request(
         self,
@@ -97,7 +168,7 @@ class FolioClient:
             Call(method, path, correlation_ids, body, params, repeatable=repeatable, settled=settled)
         )
 
-    def _log_in(self, http: httpx.Client) -> dict[str, str]:
+    def _log_in(self, http: httpx.Client) -> Authorization:
         response = http.post("/authn/login-with-expiry", json=self._login)
         if response.status_code in (429, 503) or response.status_code >= 500:
             raise httpx.ConnectError(f"login answers {response.status_code}")
@@ -105,7 +176,15 @@ class FolioClient:
             raise RefusedError(
                 response.status_code, "login: check HOLDFAST_ILS_USER, HOLDFAST_ILS_PASSWORD, HOLDFAST_ILS_TENANT"
             )
-        return {}  # the token is a cookie
+        return _lifetime(response)
+
+    @staticmethod
+    def _refresh(http: httpx.Client) -> Authorization:
+        """A refresh token is good once; where it is over, or somebody used it, the session logs in again."""
+        response = http.post("/authn/refresh")
+        if response.status_code != 201:
+            raise RefusedError(response.status_code, "the refresh token was not taken")
+        return _lifetime(response)
 
     # ---- reading ----------------------------------------------------------------------------------------------------
 
@@ -168,12 +247,44 @@ class FolioClient:
                 source_id=source["recordId"] if source else "",
                 fields=from_marc_json(source["parsedRecord"]["content"]) if source else [],
                 updated=max(updated),
+                suppressed=bool(instance.get("discoverySuppress")),
             )
         return live
 
+    def find_created(self, units: Sequence[Unit]) -> dict[str, LiveRecord]:
+        live = self.fetch([each.target for each in units], [each.correlation_id for each in units])
+        return {each.idempotency_key: live[each.target] for each in units if each.target in live}
+
     def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]:
-        """mod-audit, `/audit-data/marc/bib/{id}`: one request a record."""
-        raise NotImplementedError
+        """mod-audit: one request a record and ten events. Of a bibliographic record the events of its MARC; of one without
+        MARC those of its instance."""
+        paths = {each: f"/audit-data/inventory/{INVENTORY_PATHS.get(kind, 'instance')}/{each}" for each in targets}
+        if kind == "bib":
+            matched = self._matched_ids(targets)
+            paths |= {target: f"/audit-data/marc/bib/{each}" for target, each in matched.items()}
+        elif kind not in INVENTORY_PATHS:
+            raise ValueError(f"FOLIO keeps no audit of a {kind} that Holdfast reads: bib, holdings or item")
+        yield from read_audit(self._session.many, kind, paths, since)
+
+    def _matched_ids(self, targets: Sequence[str]) -> dict[str, str]:
+        """Instance id → the id that all versions of its MARC record have in common, deleted ones too. It is 999 ff $s."""
+        matched: dict[str, str] = {}
+        for at in range(0, len(targets), self._chunk):
+            params, ids = {"idType": "INSTANCE", "deleted": "true"}, list(targets[at : at + self._chunk])
+            answer = self._request("POST", _SOURCE_RECORDS, body=ids, params=params)
+            for each in orjson.loads(answer.content)["sourceRecords"]:
+                matched[each["externalIdsHolder"]["instanceId"]] = self._matched_id(each)
+        return matched
+
+    def _matched_id(self, source_record: dict[str, Any]) -> str:
+        parsed = source_record.get("parsedRecord") or {}
+        for tag, text in from_marc_json(parsed["content"]) if parsed.get("content") else []:
+            if tag == "999" and text.startswith("ff"):
+                for piece in text.split("\x1f")[1:]:
+                    if piece.startswith("s"):
+                        return piece[1:]
+        found = self._request("GET", f"{_RECORDS}/{source_record['recordId']}").json()
+        return str(found["matchedId"])
 
     # ---- writing ----------------------------------------------------------------------------------------------------
 
@@ -182,7 +293,10 @@ class FolioClient:
         ready: list[tuple[Unit, LiveRecord | None, Fields]] = []
         for unit in units:
             now = live.get(unit.target)
-            if now is not None and now.source_id == source_record_id(unit.idempotency_key):
+            if unit.action == "delete":
+                settled.append(self._delete(unit, now))
+                continue
+            if now is not None and now.source_id == source_record_id(unit.idempotency_key, unit.round):
                 settled.append(Written(unit.idempotency_key, "acknowledged", now.version, "found written"))
                 continue
             try:
@@ -192,6 +306,25 @@ class FolioClient:
                 settled.append(Written(unit.idempotency_key, "conflicted", answer=str(error)))
         settled += self._write_ready(ready)
         return settled
+
+    def _delete(self, unit: Unit, now: LiveRecord | None) -> Written:
+        """Outright, the MARC first: an instance that is left is found and deleted by the next attempt. What has holdings stays."""
+        if now is None:
+            return Written(unit.idempotency_key, "acknowledged", answer="found deleted")
+        if (now.source_id and now.source_id != unit.source_id) or (now.source_id and now.version != unit.version):
+            return Written(unit.idempotency_key, "conflicted", answer="the record was changed after it was looked at")
+        query = {"query": f'instanceId=="{unit.target}"', "limit": 1, "totalRecords": "none"}
+        ids = [unit.correlation_id]
+        if orjson.loads(self._request("GET", _HOLDINGS, ids, params=query).content)["holdingsRecords"]:
+            return Written(unit.idempotency_key, "failed", answer="the record has holdings, so it was not deleted")
+        try:
+            if now.source_id:
+                self._request("DELETE", f"{_RECORDS}/{unit.target}", ids, params={"idType": "INSTANCE"})
+            self._request("DELETE", f"{_INSTANCES}/{unit.target}", ids)
+        except RefusedError as error:
+            if error.status != 404:
+                return _refusal(unit, error)
+        return Written(unit.idempotency_key, "acknowledged", now.version)
 
     @staticmethod
     def _after(unit: Unit, now: LiveRecord | None) -> Fields:
@@ -248,8 +381,8 @@ class FolioClient:
         body |= {key: value for key, value in derived.items() if before.get(key) != value}
         for key in before.keys() - derived.keys():
             body.pop(key, None)
-        if unit.action == "suppress":
-            body["discoverySuppress"] = True
+        if unit.action in ("suppress", "unsuppress"):
+            body["discoverySuppress"] = unit.action == "suppress"
         return body
 
     def _write_instances(self, pairs: list[tuple[Unit, dict[str, Any]]], *, upsert: bool) -> dict[str, Written]:
@@ -275,21 +408,27 @@ class FolioClient:
         if not ready:
             return {}
         snapshot = self._open_snapshot()
+        current = self._current_records(ready)
         records = []
         refused: dict[str, Written] = {}
         for unit, now, after in ready:
-            try:
-                records.append(
-                    (
-                        unit,
-                        self._source_record(
-                            unit, now, after, snapshot, now.hrid if now else hrids.get(unit.target, "")
-                        ),
-                    )
-                )
-            except RefusedError as error:
-                refused[unit.idempotency_key] = _refusal(unit, error)
+            found, hrid = current.get(unit.idempotency_key), now.hrid if now else hrids.get(unit.target, "")
+            if isinstance(found, RefusedError):
+                refused[unit.idempotency_key] = _refusal(unit, found)
+            else:
+                records.append((unit, self._source_record(unit, now, after, snapshot, hrid, found)))
         return refused | self._post_records(records)
+
+    def _current_records(
+        self, ready: list[tuple[Unit, LiveRecord | None, Fields]]
+    ) -> dict[str, httpx.Response | RefusedError]:
+        """Lists do not name matched id and generation, which a new version needs: one read a changed record."""
+        calls = {
+            unit.idempotency_key: Call("GET", f"{_RECORDS}/{now.source_id}", [unit.correlation_id])
+            for unit, now, _ in ready
+            if now is not None and now.source_id
+        }
+        return dict(zip(calls, self._session.many(list(calls.values())), strict=True))
 
     def _post_records(self, records: list[tuple[Unit, dict[str, Any]]]) -> dict[str, Written]:
         if not records:
@@ -316,13 +455,19 @@ class FolioClient:
         return refused
 
     def _source_record(
-        self, unit: Unit, now: LiveRecord | None, after: Fields, snapshot: str, hrid: str
+        self,
+        unit: Unit,
+        now: LiveRecord | None,
+        after: Fields,
+        snapshot: str,
+        hrid: str,
+        found: httpx.Response | None,
     ) -> dict[str, Any]:
-        record_id = source_record_id(unit.idempotency_key)
+        record_id = source_record_id(unit.idempotency_key, unit.round)
+        suppressed = unit.action == "suppress" or (now is not None and now.suppressed and unit.action != "unsuppress")
         matched, generation = record_id, 0
-        if now is not None and now.source_id:
-            # Lists do not name matched id and generation, which a new version needs: one read a changed record.
-            current = self._request("GET", f"{_RECORDS}/{now.source_id}", [unit.correlation_id]).json()
+        if found is not None:
+            current = orjson.loads(found.content)
             matched, generation = current["matchedId"], int(current["generation"]) + 1
         own = ("999", f"ff\x1fi{unit.target}\x1fs{matched}")
         fields = [each for each in after if not (each[0] == "999" and each[1].startswith("ff"))] + [own]
@@ -339,7 +484,7 @@ class FolioClient:
             "rawRecord": {"id": record_id, "content": orjson.dumps(content).decode()},
             "parsedRecord": {"id": record_id, "content": content},
             "externalIdsHolder": {"instanceId": unit.target, **({"instanceHrid": hrid} if hrid else {})},
-            "additionalInfo": {"suppressDiscovery": unit.action == "suppress"},
+            "additionalInfo": {"suppressDiscovery": suppressed},
         }
 
     def _with_own_number(self, fields: Fields, hrid: str) -> Fields:
@@ -353,11 +498,32 @@ class FolioClient:
     def _open_snapshot(self) -> str:
         if self._snapshot is None:
             snapshot = str(uuid.uuid4())
-            self._request(
-                "POST", "/source-storage/snapshots", body={"jobExecutionId": snapshot, "status": "PARSING_IN_PROGRESS"}
-            )
+            self._request("POST", _SNAPSHOTS, body={"jobExecutionId": snapshot, "status": "PARSING_IN_PROGRESS"})
             self._snapshot = snapshot
         return self._snapshot
+
+    def _commit_snapshot(self) -> None:
+        """Say that the load is over: a snapshot that stays in progress looks like a load that hangs. What it holds is
+        written either way, so a system that does not answer any more is no reason to fail."""
+        if self._snapshot is None:
+            return
+        snapshot, self._snapshot = self._snapshot, None
+        body = {"jobExecutionId": snapshot, "status": "COMMITTED"}
+        call = Call("PUT", f"{_SNAPSHOTS}/{snapshot}", body=body, repeatable=True)
+        try:
+            self._session.send(call)
+        except (RefusedError, IlsDownError) as error:
+            log.warning("snapshot %s of source-record-storage stays in progress: %s", snapshot, error)
+
+
+def _lifetime(response: httpx.Response) -> Authorization:
+    """The token is a cookie; its end is told by the server's clock, as is the answer's date: ours may be another."""
+    try:
+        ends = dt.datetime.fromisoformat(orjson.loads(response.content)["accessTokenExpiration"])
+        said = email.utils.parsedate_to_datetime(response.headers["Date"])
+        return Authorization(seconds=max((ends - said).total_seconds(), 0.0))
+    except (ValueError, KeyError, TypeError):
+        return Authorization()
 
 
 def _by_date(since: str, page_at: Callable[[str, int], list[dict[str, Any]]]) -> Iterator[list[dict[str, Any]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -12,7 +13,10 @@ from holdfast.catalogue.snapshot import FIELDS, RECORDS, Live, snapshot
 from holdfast.marc.normalize import VERSION as NORMALIZE_VERSION
 from holdfast.privacy.masking import MaskingRules
 from resources.ils.client import Ils, LiveRecord
+from resources.ils.errors import WaitUntilError
 from resources.lake.client import Lake, NotMaterialized, PartitionWriter
+
+log = logging.getLogger("holdfast.ils")
 
 ASSET = "catalog_snapshot"
 STATE = pl.Schema(
@@ -38,6 +42,7 @@ class Refreshed(NamedTuple):
     read: int
     whole: bool
     watermark: str
+    waiting: str = ""  # why it is as it was before
 
 
 class _Parts:
@@ -101,6 +106,33 @@ def refresh_snapshot(
         whole_at = str(state["compared_whole_at"]) if state else now.isoformat()
         writer.write("state", pl.DataFrame([[ils.name, watermark, whole_at, _MADE_BY]], schema=STATE, orient="row"))
     return Refreshed(writer.rows["rows"], read, not state, watermark)
+
+
+def refresh_or_keep(
+    lake: Lake,
+    ils: Ils,
+    rules: MaskingRules,
+    salt: bytes,
+    now: dt.datetime,
+    doubted_since: Callable[[str], Sequence[str]] = lambda _: (),
+) -> Refreshed:
+    """`refresh_snapshot`; where the quota does not let it, the snapshot of before stays, if there is one of this system. A plan
+    made on it is safe: each record is read again before it is written.
+
+    Raises:
+        WaitUntilError: there is none.
+    """
+    try:
+        return refresh_snapshot(lake, ils, rules, salt, now, doubted_since)
+    except WaitUntilError as error:
+        try:
+            state = lake.read(ASSET, table="state").row(0, named=True)
+        except (NotMaterialized, KeyError):
+            raise error from None
+        if state["ils"] != ils.name:
+            raise
+        log.warning("the snapshot stays as it was: %s", error)
+        return Refreshed(lake.rows(ASSET), 0, False, str(state["watermark"]), str(error))
 
 
 def _pages(ils: Ils, since: str | None, doubted: Sequence[str], changed: set[str]) -> Iterator[list[LiveRecord]]:

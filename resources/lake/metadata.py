@@ -8,7 +8,8 @@ from typing import Any
 
 import dagster as dg
 
-from holdfast.glossary import COLUMNS
+from holdfast.feeds.elements import FeedKind
+from holdfast.glossary import CHANGES, COLUMNS, FEEDS, feed_columns
 
 
 def column_schema(schema: Mapping[str, Any], glossary: Mapping[str, str] = COLUMNS) -> dg.TableSchema:
@@ -23,6 +24,17 @@ def column_schema(schema: Mapping[str, Any], glossary: Mapping[str, str] = COLUM
 def table_metadata(rows: int, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """`dagster/row_count`, `dagster/column_schema` and `more`."""
     return {"dagster/row_count": rows, "dagster/column_schema": column_schema(schema), **more}
+
+
+def delta_metadata(rows: int, schema: Mapping[str, Any], **more: Any) -> dict[str, Any]:
+    """As `table_metadata`, of holdings, items and circulation."""
+    return {"dagster/row_count": rows, "dagster/column_schema": column_schema(schema, CHANGES), **more}
+
+
+def feed_metadata(rows: int, schema: Mapping[str, Any], kind: FeedKind | None = None, **more: Any) -> dict[str, Any]:
+    """As `table_metadata`, of feeds (with `kind`, of their rows) and of exports for partners."""
+    glossary = feed_columns(kind) if kind else FEEDS
+    return {"dagster/row_count": rows, "dagster/column_schema": column_schema(schema, glossary), **more}
 
 
 def peak_mib() -> int:

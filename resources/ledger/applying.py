@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
-from holdfast.catalogue.matching import match
+from holdfast.catalogue.evidence import keys_of
+from holdfast.catalogue.matching import RECORD_COLUMNS, match
+from holdfast.catalogue.mending import ACCEPTED
 from holdfast.catalogue.snapshot import snapshot
 from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import MaskingRules
-from holdfast.settings import Budget, Source
+from holdfast.settings import Ils as Pace
+from holdfast.settings import Source
 from resources.ils.client import Ils, IlsDownError, Unit
+from resources.ils.errors import WaitUntilError
 from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
-from resources.ledger.client import Ledger, Load, WriterBusyError
-from resources.ledger.commit import Committer
+from resources.ledger.client import Claim, Ledger, Load
+from resources.ledger.commit import Collisions, Committer, Identifiers, Progress, say
+from resources.postgres.halts import HaltedError
+from resources.redis.locks import BusyError, LockLostError, Locks, LocksAwayError, of_window
 
 log = logging.getLogger("holdfast.commit")
 
-WRITTEN = pl.Schema({"record": pl.UInt32, "state": pl.String, "answer": pl.String})
+WRITTEN = pl.Schema(
+    {
+        "record": pl.UInt32,
+        "state": pl.String,
+        "answer": pl.String,
+        "code": pl.String,  # under which it is quarantined; '' where it was written
+    }
+)
+_LONGEST = 200  # of an identifier's value; of a longer one (a title) its hash stands for it
 
 
 @dataclass
@@ -32,16 +47,12 @@ class Applied:
     waiting: str = ""
     failed: bool = False
     now: int = 0  # units written by this run, not by an earlier one
+    progress: Progress = field(default_factory=Progress)
 
-
-def over_budget(planned: int, catalogue: int, budget: Budget) -> str:
-    """Why the plan is larger than its source may write; '' where it is not."""
-    if planned > budget.changes:
-        return f"{planned:,} changes are planned, the budget is {budget.changes:,}: look at change_plan, then raise budgets.*.changes"
-    if catalogue and planned > budget.share_of_catalogue * catalogue and budget.share_of_catalogue < 1:
-        share = f"{budget.share_of_catalogue:.0%}"
-        return f"{planned:,} changes are planned, the budget is {share} of {catalogue:,} records: look at change_plan, then raise it"
-    return ""
+    @property
+    def pace(self) -> dict[str, int | float]:
+        """For the asset's metadata."""
+        return {"chunks": self.progress.chunks, "records_a_second": round(self.progress.rate, 1)}
 
 
 def units_of(plan: pl.DataFrame, patches: pl.DataFrame) -> Iterator[Unit]:
@@ -65,14 +76,14 @@ def overtaken(
     salt: bytes,
 ) -> dict[int, str]:
     """Records planned as new that the catalogue got from somebody else since it was looked at: record → by what."""
-    creates = plan.filter(pl.col("action") == "create")
+    creates = _really_new(plan)
     if not creates.height or not watermark:
         return {}
     ours = set(creates["target"])
     found: dict[int, str] = {}
     new = records.join(creates.select("record"), on="record", how="semi")
     for page in ils.live_records(watermark):
-        others = [as_live(each) for each in page if each.target not in ours and each.fields]
+        others = [as_live(each) for each in page if not ours & {each.target, each.created} and each.fields]
         if others:
             matches = match(new, snapshot(others, rules, salt)[0], source.match)
             # A record that could be one of several is overtaken, too: it has no single target.
@@ -83,50 +94,153 @@ def overtaken(
     return found
 
 
+def _really_new(plan: pl.DataFrame) -> pl.DataFrame:
+    """Without what a person accepted as new: that is like a live record, and is none."""
+    accepted = pl.col("evidence") == ACCEPTED if "evidence" in plan.columns else pl.lit(False)
+    return plan.filter((pl.col("action") == "create") & ~accepted.fill_null(False))
+
+
+def identifiers_of(records: pl.DataFrame, keys: dict[int, str], source: Source) -> Identifiers:
+    """By which identifiers another load would find these new records; `keys`: record → idempotency key."""
+    found: dict[str, list[tuple[str, str]]] = {key: [] for key in keys.values()}
+    for kind in source.match:
+        for record, value in keys_of(records.lazy(), kind, "record").unique().collect().iter_rows():
+            short = value if len(value) <= _LONGEST else hashlib.sha256(value.encode()).hexdigest()
+            found[keys[record]].append((kind, short))
+    return found
+
+
+def made_elsewhere(records: pl.DataFrame, ils: Ils, source: Source, rules: MaskingRules, salt: bytes) -> Collisions:
+    """Looks at what other windows made under the same identifiers: what is live and matches is a collision, and so is what
+    may have been made and can't be seen. What is gone again is none. `records`: the new ones, as they were matched."""
+
+    def look(units: Sequence[Unit], claims: Sequence[Claim]) -> dict[str, str]:
+        of_key = {each.idempotency_key: each for each in units}
+        asking = sorted({of_key[each.idempotency_key].correlation_id for each in claims})
+        live = ils.fetch(sorted({each.target for each in claims}), asking)
+        there = [as_live(each) for each in live.values() if each.fields]
+        hits: set[int] = set()
+        if there:
+            numbers = [of_key[each.idempotency_key].record for each in claims]
+            new = records.filter(pl.col("record").is_in(numbers))
+            hits = set(
+                match(new, snapshot(there, rules, salt)[0], source.match).rows.filter(pl.col("verdict") != "new")[
+                    "record"
+                ]
+            )
+        found: dict[str, str] = {}
+        for claim in claims:
+            unseen = claim.state == "sent" and claim.target not in live
+            if unseen or (claim.target in live and of_key[claim.idempotency_key].record in hits):
+                found.setdefault(claim.idempotency_key, say(claim))
+        return found
+
+    return look
+
+
 def apply_window(
     lake: Lake,
     partition: str,
     ils: Ils,
     ledger: Ledger,
+    locks: Locks,
     load: Load,
     source: Source,
-    budget: Budget,
+    waiting: str,
     rules: MaskingRules,
     salt: bytes,
-    chunk_records: int,
+    pace: Pace,
+    halted: Callable[[], str] = lambda: "",
 ) -> Applied:
-    """Write what is planned, unless the budget is exceeded or another run writes."""
+    """Write what is planned, unless it waits for a person (`waiting` says why), another run is at this window or somebody
+    halted it (`halted` says why; it is asked before each chunk).
+
+    Other windows may be written at the same time: each record, and each identifier of a new one, is locked while it is
+    written.
+    """
     plan = lake.read("change_plan", partition)
-    state = lake.read("change_plan", partition, "state").row(0, named=True)
-    applied = Applied(waiting=over_budget(plan.height, lake.rows("catalog_snapshot"), budget))
+    applied = Applied(waiting=waiting)
     if applied.waiting or not plan.height:
         return applied
-    rows: list[tuple[int, str, str]] = []
+    rows: list[tuple[int, str, str, str]] = []
     try:
-        with ledger.writing(ils.name):
-            late = overtaken(
-                plan, lake.read("normalized_records", partition), ils, state["watermark"], source, rules, salt
+        if why := halted():
+            raise HaltedError(why)
+        # A holder that lives renews its lease within a third of it; one that died is waited for.
+        with locks.wait_for([of_window(load.source, partition)], 2 * pace.lease_seconds + 5, only_the_dead=True):
+            committer = Committer(
+                ils,
+                ledger,
+                load,
+                rules,
+                salt,
+                locks,
+                chunk_records=pace.chunk_records,
+                progress_records=pace.progress_records,
+                total=plan.height,
+                halted=halted,
             )
-            rows += [
-                (record, "conflicted", f"{text}: materialize catalog_snapshot and this window again")
-                for record, text in late.items()
-            ]
-            committer = Committer(ils, ledger, load, rules, salt, chunk_records=chunk_records)
-            parts = zip(
-                lake.batches("change_plan", partition), lake.batches("change_plan", partition, "patches"), strict=True
-            )
-            for part, patches in parts:
-                records = dict(part.select("idempotency_key", "record").iter_rows())
-                contents = dict(part.select("idempotency_key", "content_sha256").iter_rows())
-                units = [each for each in units_of(part, patches) if each.record not in late]
-                for each in committer.commit(units, contents):
-                    rows.append((records[each.idempotency_key], each.state, each.answer))
-                    applied.now += each.answer != "settled before" and each.state == "acknowledged"
-    except (IlsDownError, WriterBusyError) as error:
+            applied.progress = committer.progress
+            for row in _write_window(lake, partition, plan, ils, committer, source, rules, salt):
+                rows.append(row)
+                applied.now += row[1] == "acknowledged" and row[2] != "settled before"
+    except BusyError as error:
+        log.warning("%s", error)
+        applied.waiting = _who(error, load.source, partition)
+    except (IlsDownError, LocksAwayError, LockLostError) as error:
         log.error("%s", error)
-        applied.waiting, applied.failed = str(error), True
+        # A quota that is spent is nobody's failure: what was not written stays planned, and the text says until when.
+        applied.waiting, applied.failed = str(error), not isinstance(error, WaitUntilError)
+    except HaltedError as error:
+        log.warning("%s", error)
+        applied.waiting = f"waiting: {error}"
     applied.written = pl.DataFrame(rows, schema=WRITTEN, orient="row")
     return applied
+
+
+def _who(error: BusyError, source: str, partition: str) -> str:
+    if holder := error.holders.get(of_window(source, partition)):
+        return (
+            f"{holder} is writing this window and goes on; nothing was written by this run. Materialize ils_commits again "
+            "when it is done, to see what became of each record"
+        )
+    return f"{error}; what it is about stays planned: materialize ils_commits again when that run is done"
+
+
+def _write_window(
+    lake: Lake,
+    partition: str,
+    plan: pl.DataFrame,
+    ils: Ils,
+    committer: Committer,
+    source: Source,
+    rules: MaskingRules,
+    salt: bytes,
+) -> Iterator[tuple[int, str, str, str]]:
+    """Rows of WRITTEN."""
+    watermark = lake.read("change_plan", partition, "state").row(0, named=True)["watermark"]
+    creates = _really_new(plan).select("record", "idempotency_key")
+    records = (
+        lake.scan("normalized_records", partition)
+        .select(RECORD_COLUMNS)
+        .join(creates.lazy().select("record"), on="record", how="semi")
+        .collect()
+    )
+    late = overtaken(plan, records, ils, watermark, source, rules, salt)
+    for record, text in late.items():
+        again = f"{text}: materialize catalog_snapshot and this window again"
+        yield record, "conflicted", again, "ils.conflicted"
+    identifiers = identifiers_of(records, dict(creates.iter_rows()), source)
+    collisions = made_elsewhere(records, ils, source, rules, salt)
+    parts = zip(lake.batches("change_plan", partition), lake.batches("change_plan", partition, "patches"), strict=True)
+    for part, patches in parts:
+        numbers = dict(part.select("idempotency_key", "record").iter_rows())
+        contents = dict(part.select("idempotency_key", "content_sha256").iter_rows())
+        units = [each for each in units_of(part, patches) if each.record not in late]
+        for each in committer.commit(units, contents, identifiers, collisions):
+            code = "ils.collision" if each.idempotency_key in committer.collided else f"ils.{each.state}"
+            refused = each.state in ("conflicted", "failed")
+            yield numbers[each.idempotency_key], each.state, each.answer, code if refused else ""
 
 
 def refusals(applied: Applied, plan: pl.DataFrame) -> list[Rejection]:
@@ -136,12 +250,12 @@ def refusals(applied: Applied, plan: pl.DataFrame) -> list[Rejection]:
     )
     return [
         Rejection(
-            code=f"ils.{row['state']}",
+            code=row["code"],
             place=f"record {row['record']} ({(row['title'] or '')[:80]}) → {row['target']}: {row['answer']}",
             rule="a change is written onto the record that it was planned on, and the library system takes it",
-            hint="materialize catalog_snapshot and this partition again: the record is then planned anew on what is there now"
-            if row["state"] == "conflicted"
-            else "the library system's answer says what it does not take; mend the record at the vendor, or the mapping",
+            hint="the library system's answer says what it does not take; mend the record at the vendor, or the mapping"
+            if row["state"] == "failed"
+            else "materialize catalog_snapshot and this partition again: the record is then planned anew on what is there now",
             correlation_id=row["correlation_id"],
             sha256=row["content_sha256"],
         )

@@ -2,20 +2,26 @@
 
 prepared → sent → acknowledged, or conflicted, failed, rolled_back. A row that stays `sent` is in doubt: whoever finds it
 reads the live record before anything else.
+
+Every write here says under which locks and which fencing number it is made (`Under`). Where one of these locks was taken
+since under a newer number, the statement changes nothing: whoever sent it has lost its lock and may not know.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
+import tenacity
 
-from resources.ils.client import Unit, Written
+from resources.ils.client import EntityUnit, Unit, Written
 from resources.postgres.client import Connection, Postgres
+from resources.redis.locks import Fence
+
+_Answer = TypeVar("_Answer")
 
 
 @dataclass(frozen=True)
@@ -33,98 +39,254 @@ class Prepared(NamedTuple):
 
     state: str
     doubtful: bool
+    round: int = 0
 
 
-class WriterBusyError(RuntimeError):
-    """Another run is writing to this library system."""
+class Claim(NamedTuple):
+    """A new record of another window that has one of the identifiers. `state`: 'sent' (perhaps made) or 'acknowledged'."""
+
+    identifier: str
+    idempotency_key: str  # of the unit that asked
+    target: str
+    state: str
+    source: str
+    partition: str
+    record: int
 
 
-class WriterLostError(RuntimeError):
-    """The connection that holds the writer's lock is gone, so another run may be writing by now."""
+@dataclass(frozen=True)
+class Under:
+    """Locks that a write is made under, by idempotency key, and their number."""
+
+    fence: Fence
+    locks: Mapping[str, Sequence[str]]
+
+    def names(self, keys: Iterable[str]) -> list[str]:
+        return sorted({name for key in keys for name in self.locks.get(key, ())})
+
+
+class FencedError(RuntimeError):
+    """A lock was taken by another worker since, under a newer number; nothing was written down."""
+
+    def __init__(self, names: Sequence[str], fence: Fence) -> None:
+        super().__init__(
+            f"{names[0] if names else 'a lock'} was taken by another worker after number {fence.number}, under which this "
+            "one works; it stops, and what it sent is read again"
+        )
+
+
+_TAKE_FENCES = """
+WITH wanted AS (SELECT unnest(%(locks)s::text[]) AS lock),
+taken AS (
+    INSERT INTO fences (ils, lock, fence, holder)
+    SELECT %(ils)s, lock, %(fence)s, %(holder)s FROM wanted ORDER BY lock
+    ON CONFLICT (ils, lock) DO UPDATE SET fence = excluded.fence, holder = excluded.holder
+    WHERE fences.fence < excluded.fence OR (fences.fence = excluded.fence AND fences.holder = excluded.holder)
+    RETURNING lock
+)
+SELECT lock FROM wanted EXCEPT SELECT lock FROM taken ORDER BY lock
+"""
+
+# Nobody can take one of these locks under a newer number while the statement that this begins is at work.
+_STILL_HELD = """
+WITH held AS (
+    SELECT lock FROM fences WHERE ils = %(ils)s AND lock = ANY(%(locks)s) AND fence = %(fence)s AND holder = %(holder)s
+    ORDER BY lock FOR SHARE
+), mine AS (
+    SELECT count(*) = %(count)s AND NOT EXISTS (
+        SELECT FROM ledger WHERE ils = %(ils)s AND idempotency_key = ANY(%(keys)s::text[]) AND fence > %(fence)s
+    ) AS all_held FROM held
+)
+"""
+
+_SEND = (
+    _STILL_HELD  # noqa: S608 (all parts are constants)
+    + """, changed AS (
+    UPDATE ledger SET state = 'sent', sent_at = now(), attempts = attempts + 1, fence = %(fence)s,
+        image_before = coalesce(image_before, given.image::json)
+    FROM unnest(%(keys)s::text[], %(images)s::text[]) AS given (key, image)
+    WHERE (SELECT all_held FROM mine) AND ils = %(ils)s AND idempotency_key = given.key
+        AND state IN ('prepared', 'sent') AND ledger.fence <= %(fence)s
+)
+SELECT all_held FROM mine
+"""
+)
+
+_SETTLE_CHANGE = """
+    UPDATE ledger SET state = given.state, version_after = given.version, answer = given.answer, settled_at = now(),
+        target = coalesce(nullif(given.target, ''), ledger.target)
+    FROM unnest(%(keys)s::text[], %(states)s::text[], %(versions)s::bigint[], %(answers)s::text[], %(targets)s::text[])
+        AS given (key, state, version, answer, target)
+    WHERE ils = %(ils)s AND idempotency_key = given.key AND ledger.state <> 'acknowledged'
+"""
+
+_SETTLE_UNDER = (
+    _STILL_HELD  # noqa: S608 (all parts are constants)
+    + ", changed AS ("
+    + _SETTLE_CHANGE
+    + "        AND (SELECT all_held FROM mine) AND ledger.fence <= %(fence)s)\nSELECT all_held FROM mine"
+)
+
+# PostgreSQL that restarts is back within seconds. All that is tried again does the same a second time.
+_THROUGH_A_RESTART = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type(psycopg.OperationalError),
+    wait=tenacity.wait_random_exponential(multiplier=0.2, max=3),
+    stop=tenacity.stop_after_delay(40),
+    reraise=True,
+)
 
 
 class Ledger:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
-        self._lock: Connection | None = None
 
-    @contextmanager
-    def writing(self, ils: str) -> Iterator[None]:
-        """One writer an ILS at a time, across processes and machines; a dead one's lock is free at once.
+    def _in_transaction(self, work: Callable[[Connection], _Answer]) -> _Answer:
+        def once() -> _Answer:
+            with self._postgres.transaction() as connection:
+                return work(connection)
+
+        return _THROUGH_A_RESTART(once)
+
+    def highest_fence(self, ils: str) -> int:
+        """The highest fencing number that any write of this library system was prepared under."""
+
+        def ask(connection: Connection) -> int:
+            row = connection.execute("SELECT max(fence) AS highest FROM fences WHERE ils = %s", [ils]).fetchone()
+            return int((row and row["highest"]) or 0)
+
+        return self._in_transaction(ask)
+
+    def prepare(
+        self,
+        load: Load,
+        units: Sequence[Unit | EntityUnit],
+        contents: dict[str, str],
+        under: Under,
+        identifiers: Mapping[str, Sequence[str]] | None = None,
+    ) -> dict[str, Prepared]:
+        """How each key stands, new ones `prepared`; what was refused before is prepared once more, what is settled stays.
+
+        Args:
+            identifiers: of new records, by idempotency key ('isbn:…'): claimed, so that another window finds them.
 
         Raises:
-            WriterBusyError: another run writes; nothing was done.
+            FencedError: the locks were lost; nothing was prepared.
         """
-        with self._postgres.transaction() as connection:
-            row = connection.execute(
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 4711)) AS mine", [ils]
-            ).fetchone()
-            if not row or not row["mine"]:
-                raise WriterBusyError(f"another run is writing to {ils}; materialize ils_commits again when it is done")
-            self._lock = connection
-            try:
-                yield
-            finally:
-                self._lock = None
-
-    def _still_writing(self) -> None:
-        try:
-            if self._lock is not None:
-                self._lock.execute("SELECT 1")
-        except psycopg.OperationalError as error:
-            raise WriterLostError(
-                "the connection to PostgreSQL that holds the writer's lock is gone, so nothing more was written; "
-                "materialize ils_commits again"
-            ) from error
-
-    def prepare(self, load: Load, units: Sequence[Unit], contents: dict[str, str]) -> dict[str, Prepared]:
-        """How each key stands, new ones `prepared`; what was refused before is prepared once more, what is settled stays."""
         rows = [
             [each.idempotency_key, load.ils, load.source, load.partition, each.record, each.correlation_id]
-            + [contents[each.idempotency_key], each.action, each.target, each.version, load.run_id]
+            + [contents[each.idempotency_key], _kind(each), each.action, each.target, each.version, load.run_id]
+            + [_patch(each)]
             for each in units
         ]
-        with self._postgres.transaction() as connection, connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO ledger (idempotency_key, ils, source, partition, record, correlation_id, content_sha256, action, "
-                "target, version_before, run_id, state) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'prepared') "
-                "ON CONFLICT (ils, idempotency_key) DO UPDATE SET state = 'prepared', version_before = excluded.version_before, "
-                "run_id = excluded.run_id, answer = '' WHERE ledger.state IN ('prepared', 'conflicted', 'failed')",
-                rows,
-            )
-            found = connection.execute(
-                "SELECT idempotency_key, state, attempts FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
-                [load.ils, [each.idempotency_key for each in units]],
-            )
-            return {row["idempotency_key"]: Prepared(row["state"], row["attempts"] > 0) for row in found}
+        keys = [each.idempotency_key for each in units]
+        claims = [[load.ils, name, key] for key, names in (identifiers or {}).items() for name in names]
 
-    def send(self, ils: str, images: dict[str, list[tuple[str, str]] | None]) -> None:
+        def work(connection: Connection) -> dict[str, Prepared]:
+            names, fence = under.names(keys), under.fence
+            given = {"ils": load.ils, "locks": names, "fence": fence.number, "holder": fence.holder}
+            if refused := connection.execute(_TAKE_FENCES, given).fetchall():
+                raise FencedError([row["lock"] for row in refused], fence)
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    "INSERT INTO ledger (idempotency_key, ils, source, partition, record, correlation_id, content_sha256, kind, "
+                    "action, target, version_before, run_id, patch, state) "
+                    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, 'prepared') "
+                    "ON CONFLICT (ils, idempotency_key) DO UPDATE SET state = 'prepared', "
+                    "version_before = excluded.version_before, run_id = excluded.run_id, patch = excluded.patch, answer = '' "
+                    "WHERE ledger.state IN ('prepared', 'conflicted', 'failed')",
+                    rows,
+                )
+                if claims:
+                    cursor.executemany(
+                        "INSERT INTO claims (ils, identifier, idempotency_key) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+                        claims,
+                    )
+            found = connection.execute(
+                "SELECT idempotency_key, state, attempts, round FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
+                [load.ils, keys],
+            )
+            return {row["idempotency_key"]: Prepared(row["state"], row["attempts"] > 0, row["round"]) for row in found}
+
+        return self._in_transaction(work)
+
+    def claimed_elsewhere(self, load: Load, keys: Sequence[str]) -> list[Claim]:
+        """New records of other windows that share an identifier with these and were, or may have been, made.
+
+        What the caller prepared under the locks of these identifiers nobody else can prepare meanwhile.
+        """
+
+        def ask(connection: Connection) -> list[Claim]:
+            found = connection.execute(
+                "SELECT mine.identifier, mine.idempotency_key, row.target, row.state, row.source, row.partition, row.record "
+                "FROM claims AS mine JOIN claims AS other ON other.ils = mine.ils AND other.identifier = mine.identifier "
+                "JOIN ledger AS row ON row.ils = other.ils AND row.idempotency_key = other.idempotency_key "
+                "WHERE mine.ils = %s AND mine.idempotency_key = ANY(%s) AND row.state IN ('sent', 'acknowledged') "
+                "AND (row.source, row.partition) <> (%s, %s) ORDER BY mine.identifier, row.source, row.partition, row.record",
+                [load.ils, list(keys), load.source, load.partition],
+            )
+            return [Claim(**row) for row in found]
+
+        return self._in_transaction(ask)
+
+    def hidden_before(self, ils: str, keys: Sequence[str]) -> None:
+        """The live records of these keys were suppressed before anything was sent: an undo must not show them."""
+        if not keys:
+            return
+        statement = (
+            "UPDATE ledger SET suppressed_before = true WHERE ils = %s AND idempotency_key = ANY(%s) AND attempts = 0"
+        )
+        self._in_transaction(lambda connection: connection.execute(statement, [ils, list(keys)]))
+
+    def send(self, ils: str, images: dict[str, list[tuple[str, str]] | None], under: Under) -> None:
         """From now on these keys may be written; `images` are the (masked) fields before, None for new records.
 
         Raises:
-            WriterLostError: the lock of `writing` was lost meanwhile; none of them may be written.
+            FencedError: a lock was taken by another worker meanwhile; none of them may be written.
         """
-        self._still_writing()
-        rows = [[json.dumps(image) if image is not None else None, ils, key] for key, image in images.items()]
-        with self._postgres.transaction() as connection, connection.cursor() as cursor:
-            cursor.executemany(
-                "UPDATE ledger SET state = 'sent', sent_at = now(), attempts = attempts + 1, "
-                "image_before = coalesce(image_before, %s::json) "
-                "WHERE ils = %s AND idempotency_key = %s AND state IN ('prepared', 'sent')",
-                rows,
-            )
+        self._change(
+            _SEND,
+            ils,
+            under,
+            {
+                "keys": list(images),
+                "images": [json.dumps(image) if image is not None else None for image in images.values()],
+            },
+        )
 
-    def settle(self, ils: str, written: Iterable[Written]) -> None:
-        rows = [
-            [each.state, each.version or None, each.answer[:1000].replace("\0", "␀"), ils, each.idempotency_key]
-            for each in written
-        ]
-        with self._postgres.transaction() as connection, connection.cursor() as cursor:
-            cursor.executemany(
-                "UPDATE ledger SET state = %s, version_after = %s, answer = %s, settled_at = now() "
-                "WHERE ils = %s AND idempotency_key = %s AND state <> 'acknowledged'",
-                rows,
-            )
+    def settle(self, ils: str, written: Iterable[Written], under: Under | None = None) -> None:
+        """What became of these keys; an acknowledged row never changes again.
+
+        Args:
+            under: the locks that they were written under; None where the live record was seen to have the change, which no
+                lock makes untrue.
+
+        Raises:
+            FencedError: a lock was taken by another worker meanwhile; the rows stay in doubt and are read again.
+        """
+        written = list(written)
+        given = {
+            "keys": [each.idempotency_key for each in written],
+            "states": [each.state for each in written],
+            "versions": [each.version or None for each in written],
+            "answers": [each.answer[:1000].replace("\0", "␀") for each in written],
+            "targets": [each.target for each in written],
+        }
+        if under is not None:
+            self._change(_SETTLE_UNDER, ils, under, given)
+        else:
+            self._in_transaction(lambda connection: connection.execute(_SETTLE_CHANGE, {"ils": ils, **given}))
+
+    def _change(self, statement: str, ils: str, under: Under, given: dict[str, Any]) -> None:
+        names = under.names(given["keys"])
+        fence = {"fence": under.fence.number, "holder": under.fence.holder}
+        whole = {"ils": ils, "locks": names, "count": len(names), **fence, **given}
+
+        def work(connection: Connection) -> bool:
+            row = connection.execute(statement, whole).fetchone()
+            return bool(row and row["all_held"])
+
+        if not self._in_transaction(work):
+            raise FencedError(names, under.fence)
 
     def rows(self, ils: str, source: str, partition: str) -> list[dict[str, Any]]:
         """The window's rows with all that is in them, images too."""
@@ -153,13 +315,24 @@ class Ledger:
             )
             return [row["idempotency_key"] for row in found]
 
+    def rounds(self, ils: str, keys: Sequence[str]) -> dict[str, int]:
+        """How often each was set back: by it and its round its MARC is known."""
+        with self._postgres.transaction() as connection:
+            found = connection.execute(
+                "SELECT idempotency_key, round FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
+                [ils, list(keys)],
+            )
+            return {row["idempotency_key"]: row["round"] for row in found}
+
     def conflicted_since(self, ils: str, since: str) -> list[str]:
-        """Live records that were not as planned when they were to be written, at or after that moment."""
+        """Live records that were not as planned when they were to be written, or whose rows somebody set back, at or after that
+        moment."""
         with self._postgres.transaction() as connection:
             found = connection.execute(
                 "SELECT DISTINCT target FROM ledger "
-                "WHERE ils = %s AND state = 'conflicted' AND settled_at >= %s::timestamptz ORDER BY target",
-                [ils, since],
+                "WHERE ils = %s AND state = 'conflicted' AND settled_at >= %s::timestamptz "
+                "UNION SELECT row_before ->> 'target' FROM ledger_history WHERE ils = %s AND at >= %s::timestamptz ORDER BY target",
+                [ils, since, ils, since],
             )
             return [row["target"] for row in found]
 
@@ -181,3 +354,12 @@ class Ledger:
                 [ils, source, partition],
             ).fetchone()
             return int(row["n"]) if row else 0
+
+
+def _kind(unit: Unit | EntityUnit) -> str:
+    return "bib" if isinstance(unit, Unit) else unit.kind
+
+
+def _patch(unit: Unit | EntityUnit) -> str | None:
+    """What is written, for an undo. None of an entity: the values in its unit are not masked."""
+    return json.dumps({"deletes": unit.deletes, "adds": unit.adds}) if isinstance(unit, Unit) else None

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any, NamedTuple
+
 import polars as pl
 
+from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait
+from holdfast.catalogue.estimate import Cost, Estimate, Quota, estimate
+from holdfast.catalogue.merging import Protection
 from holdfast.catalogue.plan import CHANGES, PATCHES, PLAN, plan_part, to_plan
+from holdfast.catalogue.plan_document import (
+    COUNTS,
+    DOCUMENT,
+    Part,
+    PlanHash,
+    add_counts,
+    add_measures,
+    count_part,
+    measure_part,
+    measures_text,
+    sign,
+)
+from holdfast.catalogue.surprises import SURPRISES, first_of, frequencies, surprising
 from holdfast.settings import Source
-from resources.lake.client import Lake
+from resources.ils.client import Capabilities
+from resources.lake.client import Lake, PartitionWriter
+from resources.ledger.plans import History, Plans
 
 STANDING = pl.Schema(
     {
@@ -19,36 +40,151 @@ STANDING = pl.Schema(
 )
 
 
-def plan_window(lake: Lake, partition: str, source: Source) -> dict[str, int]:
-    """Tables `rows` (shape plan.PLAN), `patches`, `changes` and `standing` (every record that came in, with what is known
-    of it); their row counts."""
+class Planned(NamedTuple):
+    """What was planned.
+
+    Attributes:
+        rows: row counts by table.
+        document: a row of the shape plan_document.DOCUMENT.
+        counts: shape plan_document.COUNTS.
+        surprises: shape surprises.SURPRISES.
+        waiting: why it needs approval, a sentence each.
+    """
+
+    rows: dict[str, int]
+    document: dict[str, Any]
+    counts: pl.DataFrame
+    surprises: pl.DataFrame
+    measures: Measures
+    cost: Estimate
+    waiting: list[str]
+
+    @property
+    def plan_sha256(self) -> str:
+        return str(self.document["plan_sha256"])
+
+
+class Terms(NamedTuple):
+    """What a plan is held against. source: its settings, `name` in holdfast.toml. secret: the institution's."""
+
+    name: str
+    source: Source
+    budget: Budget
+    cost: Cost
+    quota: Quota
+    secret: bytes
+
+
+def cost_of(capabilities: Capabilities, chunk_records: int) -> Cost:
+    """What a change of a bibliographic record asks of an API, with so many records in a request."""
+    return Cost(
+        capabilities.write_requests.get("bib", 1),
+        capabilities.read_requests.get("bib", 1),
+        min(chunk_records, capabilities.batches.get("bib", 1)),
+    )
+
+
+def plan_window(lake: Lake, partition: str, terms: Terms, plans: Plans, *, run_id: str = "") -> Planned:
+    """Tables `rows` (shape plan.PLAN), `patches`, `changes`, `standing` (every record that came in, with what is known of it),
+    `counts`, `surprises` and `document`."""
+    source, protection = terms.source, Protection(terms.source.protected)
     matched = lake.read("matched_records", partition)
     versions = lake.read("matched_records", partition, "versions")
     live = lake.scan("matched_records", partition, "live_fields")
+    hashed, counts, parts = PlanHash(plans.ils, partition), [], []
+    measures = Measures()
     with lake.replace("change_plan", partition) as writer:
         for table, schema in (("rows", PLAN), ("patches", PATCHES), ("changes", CHANGES)):
             writer.write(table, pl.DataFrame(schema=schema))
-        parts = zip(
+        batches = zip(
             lake.batches("normalized_records", partition),
             lake.batches("normalized_records", partition, "subfields"),
             strict=True,
         )
-        for records, subfields in parts:
+        for records, subfields in batches:
             todo = to_plan(records, matched, suppress_deleted=source.suppress_deleted)
             if not todo.height:
                 continue
             targets = todo.select(pl.col("target").alias("instance_id")).drop_nulls().lazy()
             its_live = live.join(targets, on="instance_id", how="semi").collect()
-            part = plan_part(todo, subfields, its_live, versions, source.protected)
+            part = Part(*plan_part(todo, subfields, its_live, versions, source.protected, source.merge))
+            hashed.add(*part)
+            counts.append(count_part(part))
+            measures = add_measures(
+                measures, measure_part(part, protection, Protection(terms.budget.fields_to_approve))
+            )
             writer.write("rows", part.plan)
             writer.write("patches", part.patches)
             writer.write("changes", part.changes)
-        unreadable = lake.read("normalized_records", partition, "unreadable").select("record", "fault")
-        standing = pl.concat(
-            [matched.select("record", "correlation_id", "verdict", "detail"), unreadable], how="diagonal"
-        )
-        writer.write(
-            "standing", standing.select([pl.col(name).cast(dtype) for name, dtype in STANDING.items()]).sort("record")
-        )
+            parts.append((writer.last("rows"), writer.last("changes")))
+        standing = _standing(lake, partition, matched)
+        writer.write("standing", standing)
         writer.write("state", lake.read("matched_records", partition, "state"))
-    return writer.rows
+        measures = measures._replace(came_in=standing.height, catalogue=lake.rows("catalog_snapshot"))
+        planned = _document(writer, hashed.hexdigest(), add_counts(counts), parts, measures, partition, terms, plans)
+    plans.keep(terms.name, planned.document, planned.counts, run_id=run_id)
+    return planned
+
+
+def _standing(lake: Lake, partition: str, matched: pl.DataFrame) -> pl.DataFrame:
+    unreadable = lake.read("normalized_records", partition, "unreadable").select("record", "fault")
+    standing = pl.concat([matched.select("record", "correlation_id", "verdict", "detail"), unreadable], how="diagonal")
+    return standing.select([pl.col(name).cast(dtype) for name, dtype in STANDING.items()]).sort("record")
+
+
+def _document(
+    writer: PartitionWriter,
+    plan_sha256: str,
+    counts: pl.DataFrame,
+    parts: list[tuple[Path, Path]],
+    measures: Measures,
+    partition: str,
+    terms: Terms,
+    plans: Plans,
+) -> Planned:
+    history = plans.history(terms.name, without=[partition])
+    surprises = _surprises(parts, counts, history, Protection(terms.source.protected))
+    cost = estimate(
+        measures.created,
+        measures.updated + measures.suppressed,
+        terms.cost,
+        terms.quota,
+        history.seconds_a_record,
+    )
+    waiting = reasons_to_wait(
+        measures,
+        terms.budget,
+        history.measures,
+        first_load=is_first_load(terms.name, terms.source, plans),
+    )
+    document = {
+        "ils": plans.ils,
+        "partition": partition,
+        "plan_sha256": plan_sha256,
+        "signature": sign(plan_sha256, measures, terms.secret),
+        "measures": measures_text(measures),
+        "requests": cost.requests,
+        "seconds": cost.seconds,
+        "waiting_for": "; ".join(waiting),
+    }
+    writer.write("counts", counts.cast(COUNTS))
+    writer.write("surprises", surprises)
+    writer.write("document", pl.DataFrame([document], schema=DOCUMENT))
+    return Planned(writer.rows, document, counts, surprises, measures, cost, waiting)
+
+
+def is_first_load(name: str, source: Source, plans: Plans) -> bool:
+    """Whether the source never wrote anything, and must not begin unseen."""
+    return source.first_load == "ask" and not plans.has_written(name)
+
+
+def _surprises(
+    parts: list[tuple[Path, Path]], counts: pl.DataFrame, history: History, protection: Protection
+) -> pl.DataFrame:
+    """What is rare is known once all parts are counted; so they are read again, one at a time."""
+    rare = frequencies(counts, history.kinds, history.changes)
+    found = pl.DataFrame(schema=SURPRISES)
+    for rows, changes in parts:
+        own = surprising(pl.read_parquet(changes), pl.read_parquet(rows), rare, protection)
+        found = first_of(pl.concat([found, own]))
+    return found

@@ -29,7 +29,7 @@ def mark_seen(
     this library system."""
     if not ledger.count(ils, source, partition):
         return matched
-    window = _window(ils, source, partition)
+    window = window_name(ils, source, partition)
     if not seen.knows(window):
         remember(ledger, seen, ils, source, partition)  # Redis lost the window
     pairs = list(records.select("correlation_id", "content_sha256").iter_rows())
@@ -53,20 +53,27 @@ def mark_seen(
 def settle_doubts(ledger: Ledger, ils: str, source: str, partition: str, snapshot: pl.LazyFrame) -> int:
     """Acknowledge what a run that died had sent, where the catalogue has it; how many. What is not settled here and is
     planned again is read again before it is written."""
-    keys = {source_record_id(key): key for key in ledger.in_doubt(ils, source, partition)}
+    rounds = ledger.rounds(ils, ledger.in_doubt(ils, source, partition))
+    keys = {source_record_id(key, round_): key for key, round_ in rounds.items()}
     if not keys:
         return 0
-    found = snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version").collect()
-    written = [Written(keys[each], "acknowledged", version, "found written") for each, version in found.iter_rows()]
+    found = (
+        snapshot.filter(pl.col("source_id").is_in(list(keys))).select("source_id", "version", "instance_id").collect()
+    )
+    written = [
+        Written(keys[each], "acknowledged", version, "found written", target)
+        for each, version, target in found.iter_rows()
+    ]
     ledger.settle(ils, written)
     return len(written)
 
 
-def _window(ils: str, source: str, partition: str) -> str:
+def window_name(ils: str, source: str, partition: str) -> str:
+    """Of the window in the filter."""
     return f"{ils}|{source}|{partition}"
 
 
 def remember(ledger: Ledger, seen: IdempotencyFilter, ils: str, source: str, partition: str) -> None:
     """Put all that the window has written into its filter, also what an earlier filter may have lost."""
     keys = [seen_key(*each) for each in ledger.written(ils, source, partition)]
-    seen.add_many(_window(ils, source, partition), keys)
+    seen.add_many(window_name(ils, source, partition), keys)

@@ -65,7 +65,7 @@ class MuseumExports:
         return self._settings.collections[name]
 
     def folder(self, collection: str) -> Path:
-        return self._settings.exports / collection
+        return self._settings.museum_exports / collection
 
     def listing(self, collection: str) -> list[DroppedFile]:
         """Files of the collection's folder that its pattern names, by name. No links, nothing hidden or half written."""

@@ -20,7 +20,7 @@ class Quarantine:
         """Make `rejections` the ones that wait for this asset and partition; how many there are.
 
         What a person has already released, replayed or discarded stays as it is: materializing again must not bring
-        it back.
+        it back. What was to be tried again (resources/postgres/triage.py) and is rejected again, waits again.
         """
         count = 0
         with self._postgres.transaction() as connection, connection.cursor() as cursor:
@@ -46,7 +46,9 @@ class Quarantine:
         if rows:
             cursor.executemany(
                 "INSERT INTO quarantine (flow, asset, partition, unit, code, place, rule, hint, correlation_id, sha256, "
-                "preview, run_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING",
+                "preview, run_id) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+                "ON CONFLICT (flow, asset, partition, unit, code, place, sha256) DO UPDATE "
+                "SET state = 'waiting', again = false, run_id = excluded.run_id WHERE quarantine.again",
                 rows,
             )
 

@@ -51,6 +51,12 @@ class Redis:
         """`holdfast:NAMESPACE:PART:…`; parts are %-encoded, so that no two lists of parts give the same key."""
         return ":".join(["holdfast", *(quote(str(part), safe="") for part in (self.namespace, *parts))])
 
+    def tagged_key(self, tag: str, *parts: str | int) -> str:
+        """As `key`, with a hash tag of the namespace and `tag`: a Redis Cluster keeps all keys of one tag in one place, so
+        that one script may use them together."""
+        within = ":".join(quote(part, safe="") for part in (self.namespace, tag))
+        return ":".join([f"holdfast:{{{within}}}", *(quote(str(part), safe="") for part in parts)])
+
     def answers(self) -> bool:
         try:
             return bool(self.connection.ping())

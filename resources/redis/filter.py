@@ -5,8 +5,9 @@ what was added to it, so it may only save work: a false "perhaps" costs one ques
 What Redis lost (it was replaced, a window expired, the last second before a power cut) it no longer knows: that nothing
 is written twice is the promise of the ledger's unique key, not of this filter.
 
-A window's key holds 8 bytes that say how large the filter is, then its bits. So a change of `capacity` leaves the filters
-that are there readable.
+Where the server has Bloom filters of its own (Redis 8, or the module RedisBloom), a window is one of these; elsewhere it is
+a bitmap. A bitmap's key holds 8 bytes that say how large the filter is, then its bits. So a change of `capacity` leaves the
+filters that are there readable; and so does a server that got filters of its own since: a window's bitmap is asked, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import logging
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
+
+import redis
 
 from resources.redis import bloom
 from resources.redis.bloom import Size
@@ -87,7 +90,7 @@ class IdempotencyFilter:
 
     def __init__(
         self,
-        redis: Redis,
+        client: Redis,
         *,
         capacity: int = 200_000,
         error_rate: float = 0.001,
@@ -100,14 +103,29 @@ class IdempotencyFilter:
             )
         self.capacity = capacity
         self.error_rate = error_rate
-        self._redis = redis
+        self._redis = client
         self._size = Size.for_capacity(capacity, error_rate)
         self._expiry = math.ceil(expire_after_days * 86_400)
-        self._add = redis.connection.register_script(_ADD)
-        self._ask = redis.connection.register_script(_ASK)
+        self._native: bool | None = None  # whether the server has filters of its own; null: nobody has asked it yet
+        self._add = client.connection.register_script(_ADD)
+        self._ask = client.connection.register_script(_ASK)
 
     def _key(self, window: str) -> str:
         return self._redis.key("filter", window)
+
+    def _native_key(self, window: str) -> str:
+        return self._redis.key("bloom", window)
+
+    @property
+    def native(self) -> bool:
+        """Whether the server has Bloom filters of its own.
+
+        Raises:
+            redis.ConnectionError, redis.TimeoutError: Redis is away.
+        """
+        if self._native is None:
+            self._native = has_bloom_filters(self._redis)
+        return self._native
 
     def add_many(self, window: str, fingerprints: Sequence[str]) -> bool:
         """Add `fingerprints` to the window's filter; adding again changes nothing.
@@ -116,7 +134,9 @@ class IdempotencyFilter:
             Whether they are in. False when Redis is away (a warning is logged): add them again, or let the ledger tell.
         """
         try:
-            if self._travels_whole(fingerprints):
+            if self.native:
+                self._add_natively(window, fingerprints)
+            elif self._travels_whole(fingerprints):
                 self._add_chunk(window, fingerprints, whole=True)
             else:
                 for chunk in _chunks(fingerprints):
@@ -138,18 +158,50 @@ class IdempotencyFilter:
             # The window was made with another size: that one holds.
             size = Size.of(found)
 
+    def _add_natively(self, window: str, fingerprints: Sequence[str]) -> None:
+        if not fingerprints:
+            return
+        key, connection = self._native_key(window), self._redis.connection
+        try:
+            # Beyond its capacity it grows by filters of a smaller error rate each, so that the whole keeps the one given.
+            connection.execute_command("BF.RESERVE", key, self.error_rate, self.capacity, "EXPANSION", 2)
+        except redis.exceptions.ResponseError as error:
+            if "exists" not in str(error):
+                raise
+        for chunk in _chunks(fingerprints):
+            connection.execute_command("BF.MADD", key, *chunk)
+        if self._expiry:
+            connection.expire(key, self._expiry)
+
+    def _ask_natively(self, window: str, fingerprints: Sequence[str]) -> list[bool]:
+        key, connection = self._native_key(window), self._redis.connection
+        return [
+            bool(answer)
+            for chunk in _chunks(fingerprints)
+            for answer in connection.execute_command("BF.MEXISTS", key, *chunk)
+        ]
+
     def perhaps_seen(self, window: str, fingerprints: Sequence[str]) -> list[bool]:
         """For each fingerprint: False when it surely was not added to the window, True when it perhaps was.
 
         All True when Redis is away (a warning is logged): the ledger is asked then.
         """
         try:
-            if self._travels_whole(fingerprints):
-                return self._look_up(window, fingerprints)
-            return [answer for chunk in _chunks(fingerprints) for answer in self._ask_chunk(window, chunk)]
+            if not self.native:
+                return self._ask_bitmap(window, fingerprints)
+            answers = self._ask_natively(window, fingerprints)
+            if not self._redis.connection.exists(self._key(window)):
+                return answers
+            older = self._ask_bitmap(window, fingerprints)
+            return [one or other for one, other in zip(answers, older, strict=True)]
         except Unreachable as error:
             _warn(window, "the ledger is asked for every record", error)
             return [True] * len(fingerprints)
+
+    def _ask_bitmap(self, window: str, fingerprints: Sequence[str]) -> list[bool]:
+        if self._travels_whole(fingerprints):
+            return self._look_up(window, fingerprints)
+        return [answer for chunk in _chunks(fingerprints) for answer in self._ask_chunk(window, chunk)]
 
     def _look_up(self, window: str, fingerprints: Sequence[str]) -> list[bool]:
         filter_bytes: Any = self._redis.connection.get(self._key(window))
@@ -187,7 +239,8 @@ class IdempotencyFilter:
     def knows(self, window: str) -> bool:
         """Whether there is a filter of the window; True while Redis is away, as then every answer is "perhaps"."""
         try:
-            return bool(self._redis.connection.exists(self._key(window)))
+            keys = [self._key(window), *([self._native_key(window)] if self.native else [])]
+            return bool(self._redis.connection.exists(*keys))
         except Unreachable as error:
             _warn(window, "counts as known", error)
             return True
@@ -198,7 +251,7 @@ class IdempotencyFilter:
         Raises:
             redis.ConnectionError, redis.TimeoutError: Redis is away, so the window is still there.
         """
-        return bool(self._redis.connection.unlink(self._key(window)))
+        return bool(self._redis.connection.unlink(self._key(window), self._native_key(window)))
 
     def false_positive_rate(self, window: str) -> float:
         """Share of new fingerprints that the window calls "perhaps seen" as it is now; 0 for one that is not there.
@@ -206,6 +259,8 @@ class IdempotencyFilter:
         Raises:
             redis.ConnectionError, redis.TimeoutError: Redis is away.
         """
+        if self.native and self._redis.connection.exists(self._native_key(window)):
+            return self._native_rate(window)
         key = self._key(window)
         header: Any = self._redis.connection.getrange(key, 0, bloom.HEADER_BYTES - 1)
         if not header:
@@ -213,6 +268,29 @@ class IdempotencyFilter:
         size = Size.of(header)
         ones: Any = self._redis.connection.bitcount(key, bloom.HEADER_BYTES, -1)
         return float((ones / size.bits) ** size.hashes)
+
+    def _native_rate(self, window: str) -> float:
+        """From what the server says it holds: its filters are sized as ours are, so the share of ones follows from it."""
+        answer: Any = self._redis.connection.execute_command("BF.INFO", self._native_key(window))
+        info = answer if isinstance(answer, dict) else dict(zip(answer[::2], answer[1::2], strict=True))
+        said = {_text(name): value for name, value in info.items()}
+        size = Size.for_capacity(self.capacity, self.error_rate)
+        # One that had to grow is near its error rate.
+        items = min(int(said["Number of items inserted"]), self.capacity)
+        return float((1 - math.exp(-size.hashes * items / size.bits)) ** size.hashes)
+
+
+def has_bloom_filters(client: Redis) -> bool:
+    """Whether the server knows BF.RESERVE."""
+    try:
+        answer: Any = client.connection.execute_command("COMMAND INFO", "BF.RESERVE")
+    except redis.exceptions.NoPermissionError:
+        return False
+    return any(answer.values() if isinstance(answer, dict) else answer)
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
 
 
 def _chunks(fingerprints: Sequence[str]) -> Iterator[Sequence[str]]:

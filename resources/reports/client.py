@@ -1,4 +1,4 @@
-"""Pages in a folder: REPORTS/quality/SOURCE/DAY.html, and latest.html beside them."""
+"""Pages in a folder: REPORTS/quality/SOURCE/DAY.html with latest.html beside them, and REPORTS/plans/SOURCE/DAY-HASH.html."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from urllib.parse import quote
 
 # What a page of a report may be called; what is not is neither written nor served.
 QUALITY_PAGE = re.compile(r"quality/[a-z][a-z0-9_]{0,39}/(?:[0-9]{4}-[0-9]{2}-[0-9]{2}|latest)\.html")
+
+# Of a plan, by the first 12 characters of its hash: the page of one that was written stays when the window is planned again.
+PLAN_PAGE = re.compile(r"plans/[a-z][a-z0-9_]{0,39}/[0-9]{4}-[0-9]{2}-[0-9]{2}-[0-9a-f]{12}\.html")
 
 
 class ReportFolder:
@@ -30,6 +33,33 @@ class ReportFolder:
         if day == max(each.stem for each in page.parent.glob("????-??-??.html")):
             _replace(self._page(source, "latest"), html)
         return page
+
+    def write_plan(self, source: str, day: str, plan_sha256: str, html: str) -> Path:
+        """Path of the plan's page.
+
+        Raises:
+            ValueError: source, day or hash is not what names a page.
+        """
+        name = f"plans/{source}/{day}-{plan_sha256[:12]}.html"
+        if not PLAN_PAGE.fullmatch(name):
+            raise ValueError(f"{name}: no name of a plan's page: plans/SOURCE/YYYY-MM-DD-HASH.html")
+        page = self.root / name
+        page.parent.mkdir(parents=True, exist_ok=True)
+        _replace(page, html)
+        return page
+
+    def plan_pages(self) -> dict[str, list[str]]:
+        """Source → names of its plans' pages (DAY-HASH), the latest day first."""
+        folder = self.root / "plans"
+        found = {
+            each.name: sorted((page.stem for page in each.glob("*.html")), reverse=True)
+            for each in (sorted(folder.glob("*")) if folder.is_dir() else [])
+        }
+        return {
+            source: names
+            for source, names in found.items()
+            if names and all(PLAN_PAGE.fullmatch(f"plans/{source}/{name}.html") for name in names)
+        }
 
     def _page(self, source: str, day: str) -> Path:
         name = f"quality/{source}/{day}.html"

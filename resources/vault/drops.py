@@ -13,6 +13,7 @@ import re
 import zoneinfo
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -59,9 +60,10 @@ def received(
     site: DropSite | None = None,
     asked: Callable[[], Iterator[tuple[str, Sealed]]] = lambda: iter(()),
     waiting: list[str] | None = None,
+    files: Callable[[], list[Path]] | None = None,
 ) -> Iterator[Iterator[Drop]]:
     """The window's drops, one by one: those known, then what is new in the folder, on the `site` or from a source that is
-    `asked`. One run at a time holds a window.
+    `asked`. One run at a time holds a window. `files` lists another folder than the source's.
 
     Each drop must be `drops.counted` before the next one is asked for: its records come before the next one's. A file
     that changes while it is read is left for the next run, and named in `waiting`.
@@ -77,7 +79,9 @@ def received(
         yield from known
         hashes = {drop.sha256 for drop in known}
         arriving = (
-            _fetched(drops, vault, source, date, site, left) if site else _sealed(settings, vault, source, day, left)
+            _fetched(drops, vault, source, date, site, left)
+            if site
+            else _sealed(files or partial(files_of, settings, source, day), vault, left)
         )
         for name, sealed in chain(arriving, asked()):
             if sealed.sha256 not in hashes:
@@ -88,10 +92,8 @@ def received(
         yield each()
 
 
-def _sealed(
-    settings: Settings, vault: Vault, source: str, day: str, waiting: list[str]
-) -> Iterator[tuple[str, Sealed]]:
-    for path in files_of(settings, source, day):
+def _sealed(files: Callable[[], list[Path]], vault: Vault, waiting: list[str]) -> Iterator[tuple[str, Sealed]]:
+    for path in files():
         try:
             with path.open("rb") as stream:
                 before = os.fstat(stream.fileno())

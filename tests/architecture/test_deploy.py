@@ -33,14 +33,22 @@ QUEUES = {
 LAUNCHING = {"run_launcher", "run_monitoring.start_timeout_seconds", "run_monitoring.max_runtime_seconds"}
 QUEUE_OF = {
     "catalogue_load": "ils.sync.holdings",
+    "approve_plan": "default",
+    "write_approved_plan": "ils.sync.holdings",
     "changed_rules": "marc21.parse",
     "authority_load": "marc21.parse",
     "authority_linking": "marc21.parse",
     "authority_what_if_report": "marc21.parse",
     "completeness": "marc21.parse",
     "quality_reporting": "marc21.parse",
+    "holdings_reading": "ils.sync.holdings",
+    "feed_load": "ils.sync.holdings",
+    "partner_export": "marc21.parse",
+    "circulation_reading": "circulation.delta.apply",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",
+    **dict.fromkeys(("halt_ingestion", "resume_ingestion", "release_quarantine"), "default"),
+    **dict.fromkeys(("reconcile_window", "replay_window", "rollback_window"), "ils.sync.holdings"),
 }
 
 

@@ -18,18 +18,34 @@ from holdfast.authority.records import AUTHORITIES, REFERENCES
 from holdfast.authority.what_if import AUTHORITY_CHANGES, TOUCHED
 from holdfast.catalogue.matching import MATCHED, SIDES
 from holdfast.catalogue.outcomes import OUTCOMES
+from holdfast.catalogue.patch import CHANGES
 from holdfast.catalogue.plan import PLAN
-from holdfast.glossary import COLUMNS, PAGES
+from holdfast.catalogue.plan_document import COUNTS, DOCUMENT
+from holdfast.catalogue.surprises import SURPRISES
+from holdfast.circulation.folding import STATE as CIRCULATION_STATE
+from holdfast.feeds.elements import ELEMENTS
+from holdfast.feeds.plan import CHANGES as FEED_CHANGES
+from holdfast.feeds.plan import PLAN as FEED_PLAN
+from holdfast.feeds.rows import rows_schema
+from holdfast.glossary import CHANGES as SHOWN_CHANGES
+from holdfast.glossary import COLUMNS, FEEDS, PAGES, feed_columns
 from holdfast.harvest.completeness import COMPLETENESS, HELD
+from holdfast.holdings.columns import HOLDINGS
+from holdfast.holdings.delta import DELTAS
+from holdfast.holdings.statements import STATEMENTS
 from holdfast.marc.harvest import INDEX
 from holdfast.marc.validation import ISSUES
 from holdfast.marc.window import RECORDS
+from holdfast.partners.delta import EXPORTED
 from holdfast.preservation.custody import MASTERS
 from holdfast.preservation.pages import SURVEYED
 from holdfast.preservation.reading import ENRICHED, TEXTS
 from holdfast.preservation.technical import TECHNICAL
 from holdfast.quality.figures import TABLES
+from resources.deltas.circulation import ROWS as CIRCULATION
 from resources.lake.reuse import STATE
+from resources.ledger.reconciling import RECONCILED
+from resources.ledger.undoing import ROLLBACK, STAYS
 from tests.conftest import ROOT
 
 LOCATIONS = {"catalog": catalog_assets.definitions, "preservation": preservation_assets.definitions}
@@ -62,9 +78,15 @@ GRAPH = {
     "matched_records": ["catalog_snapshot", "normalized_records", "record_issues"],
     "change_plan": ["matched_records", "normalized_records"],
     "ils_commits": ["change_plan"],
+    "holdings_deltas": [],
+    "circulation_deltas": [],
     "authority_records": [],
     "authority_links": ["authority_records", "normalized_records"],
     "authority_what_if": ["authority_records", "catalog_snapshot"],
+    "feed_drops": [],
+    "feed_plan": ["feed_drops"],
+    "feed_commits": ["feed_plan"],
+    "partner_exports": ["catalog_snapshot", "circulation_deltas", "holdings_deltas"],
     "museum_export": [],
     "museum_objects": ["museum_export"],
     "museum_index": ["museum_objects"],
@@ -125,7 +147,27 @@ def test_every_module_says_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "schema",
-    [INDEX, HELD, COMPLETENESS, RECORDS, ISSUES, STATE, SNAPSHOT, MATCHED, SIDES, PLAN, OUTCOMES, *TABLES.values()],
+    [
+        INDEX,
+        HELD,
+        COMPLETENESS,
+        RECORDS,
+        ISSUES,
+        STATE,
+        SNAPSHOT,
+        MATCHED,
+        SIDES,
+        PLAN,
+        CHANGES,
+        COUNTS,
+        DOCUMENT,
+        SURPRISES,
+        OUTCOMES,
+        ROLLBACK,
+        STAYS,
+        RECONCILED,
+        *TABLES.values(),
+    ],
 )
 def test_every_column_of_the_catalogue_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
@@ -134,6 +176,21 @@ def test_every_column_of_the_catalogue_is_explained(schema) -> None:
 @pytest.mark.parametrize("schema", [AUTHORITIES, REFERENCES, AUTHORITY_LINKS, AUTHORITY_CHANGES, TOUCHED])
 def test_every_column_of_authority_control_is_explained(schema) -> None:
     assert not [name for name in schema if name not in COLUMNS]
+
+
+@pytest.mark.parametrize("schema", [HOLDINGS, DELTAS, STATEMENTS, CIRCULATION, CIRCULATION_STATE])
+def test_every_column_of_holdings_and_circulation_is_explained(schema) -> None:
+    assert not [name for name in schema if name not in SHOWN_CHANGES]
+
+
+@pytest.mark.parametrize("schema", [FEED_PLAN, FEED_CHANGES, EXPORTED])
+def test_every_column_of_feeds_and_exports_is_explained(schema) -> None:
+    assert not [name for name in schema if name not in FEEDS]
+
+
+@pytest.mark.parametrize("kind", sorted(ELEMENTS))
+def test_every_column_of_the_rows_of_feeds_is_explained(kind) -> None:
+    assert not [name for name in rows_schema(kind) if name not in feed_columns(kind)]
 
 
 @pytest.mark.parametrize("schema", [SURVEYED, MASTERS, TECHNICAL, TEXTS, ENRICHED])

@@ -524,15 +524,17 @@ def test_a_wrong_password_is_named_and_never_shown(library: DemoIls, monkeypatch
     assert "HOLDFAST_ILS_PASSWORD" in away.error and "not-the-password" not in away.error
 
 
-def test_without_redis_everything_is_written_once_all_the_same(
+def test_without_redis_nothing_is_written_and_nothing_is_lost(
     library: DemoIls, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOLDFAST_REDIS_URL", "redis://127.0.0.1:9/0")
     drop(books(3))
+    with monkeypatch.context() as without:
+        without.setenv("HOLDFAST_REDIS_URL", "redis://127.0.0.1:9/0")
+        without.setattr("resources.governor.client._PATIENCE", 0.5)
+        away = load()
+    # Neither the quota nor a lock can be shared with others then.
+    assert not away.success and "Redis is away" in away.error and not library.audit()
     assert fine().outcomes == {"committed": 3}
-    written = library.audit()
-    assert fine().outcomes == {"committed": 3}
-    assert library.audit() == written
 
 
 def test_what_one_library_system_has_taken_another_one_has_not(

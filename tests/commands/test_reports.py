@@ -21,6 +21,7 @@ from tests.conftest import ROOT
 def address(tmp_path: Path) -> Iterator[str]:
     reports = tmp_path / "var" / "reports"
     ReportFolder(reports).write_quality("ebooks", "2026-01-05", "<!DOCTYPE html><p>five")
+    ReportFolder(reports).write_plan("ebooks", "2026-01-05", "ab" * 32, "<!DOCTYPE html><p>the plan")
     (reports / "secret.txt").write_text("secret")
     (tmp_path / "var" / "secret.html").write_text("secret")
     (reports / "quality/ebooks/2026-01-06.html").symlink_to(tmp_path / "var" / "secret.html")
@@ -47,7 +48,11 @@ def test_the_reports_are_served_and_nothing_else(address: str) -> None:
     assert httpx.get(f"{address}/quality/ebooks/latest.html").text == answer.text
     listing = httpx.get(f"{address}/").text
     assert 'href="/quality/ebooks/2026-01-05.html"' in listing
+    plan = "/plans/ebooks/2026-01-05-abababababab.html"
+    assert f'href="{plan}"' in listing and "the plan" in httpx.get(address + plan).text
     for path in (
+        "/plans/ebooks/2026-01-05-cdcdcdcdcdcd.html",
+        "/plans/ebooks/..%2F..%2Fsecret.txt",
         "/secret.txt",
         "/quality/ebooks/2026-01-07.html",
         "/quality/../secret.txt",

@@ -15,18 +15,8 @@ from referencing.jsonschema import DRAFT4
 from demo.ils import shapes
 from demo.samples import seed
 from demo.samples.seed import catalogue
+from tests.demo.published import BASE, SHARED, without_names
 
-# What the schemas refer to in folio-org/raml, as far as it is needed here.
-SHARED = {
-    "raml-util/schemas/metadata.schema": {
-        "type": "object",
-        "properties": {name: {"type": "string"} for name in ("createdDate", "createdByUserId", "updatedDate", "updatedByUserId")},
-        "required": ["createdDate"],
-        "additionalProperties": False,
-    },
-    "raml-util/schemas/tags.schema": {"type": "object", "properties": {"tagList": {"type": "array"}}},
-    "raml-util/schemas/resultInfo.schema": {"type": "object"},
-}  # fmt: skip
 ERRORS = {
     "type": "object",
     "properties": {
@@ -56,16 +46,6 @@ ERRORS = {
     "required": ["errors"],
     "additionalProperties": False,
 }
-BASE = "https://folio.invalid/"
-
-
-def without_names(schema: Any) -> Any:
-    """Draft 4 uses `id` to name a schema's base; FOLIO uses it to name a Java class: that must not move the base."""
-    if isinstance(schema, list):
-        return [without_names(entry) for entry in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {name: without_names(value) for name, value in schema.items() if not (name == "id" and isinstance(value, str))}  # fmt: skip
 
 
 @pytest.fixture(scope="module")

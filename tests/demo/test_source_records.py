@@ -28,7 +28,7 @@ def test_a_new_version_has_the_same_matched_id_and_one_generation_more(ils: Any,
     assert live["id"] == second.json()["id"]
     assert "245 10 $a Exiles /" in live["parsedRecord"]["formattedContent"]
     events = ils.http.get(f"/audit-data/marc/bib/{first['id']}").json()["marcAuditItems"]
-    assert [event["action"] for event in events] == ["UPDATE", "CREATE"]
+    assert [event["action"] for event in events] == ["UPDATED", "CREATED"]
     assert [change["fieldName"] for change in events[0]["diff"]["fieldChanges"]] == ["245"]
 
 

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import psutil
 import pytest
+import redis
 
 from resources.embedded.services import start, status
 from resources.lake.client import Lake
+from resources.ledger import applying
 from resources.ledger.client import Ledger
+from resources.ledger.commit import Committer
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
+from resources.redis.client import Redis, namespace_of
+from resources.redis.locks import Locks, of_record, of_window
 from tests.catalogue_load import ALL, SETTINGS, drop, fine, load, partition, start_load
 from tests.conftest import point_at
 from tests.demo_ils import DemoIls
@@ -73,6 +80,13 @@ def wait_for(what: Callable[[], bool], seconds: float = 60) -> None:
     while not what():
         assert time.monotonic() < end, "it does not come"
         time.sleep(0.01)
+
+
+def locks_of(postgres: Postgres, redis_url: str, owner: str) -> Locks:
+    """Another worker's."""
+    ledger = Ledger(postgres)
+    client = Redis(redis_url, namespace=namespace_of(SETTINGS))
+    return Locks(client, "folio:demo", owner, lambda: ledger.highest_fence("folio:demo"), lease_seconds=2)
 
 
 # ---- faults of the library system ------------------------------------------------------------------------------------
@@ -170,6 +184,31 @@ def test_a_token_that_is_over_in_the_middle_is_replaced(
         brief.kill()
 
 
+@pytest.mark.usefixtures("hurried")
+def test_a_storm_of_429_costs_time_and_nothing_else(library: DemoIls, postgres: Postgres) -> None:
+    lay_out(3)
+    writing = [place for name, place in PLACES.items() if name != "the login"]  # whose attempts count as the request's
+    for number, (method, path) in enumerate(writing):
+        library.fault("429", method, path, times=5, retry_after=number % 2 and 0.01)
+    assert fine().outcomes == {"committed": 6}
+    assert library.hits() == 5 * len(writing)
+    assert_once(library, postgres, 3)
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize("place", ["the inventory's batch", "the MARC batch"])
+def test_a_time_out_after_which_the_write_happens_is_found_out_by_reading(
+    library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setitem(SETTINGS.__dict__, "ils", SETTINGS.ils.model_copy(update={"timeout_seconds": 0.5}))
+    lay_out(3)
+    library.fault("slow", *PLACES[place], times=1, seconds=0.8)
+    assert fine().outcomes.keys() <= {"committed", "quarantined"}
+    wait_for(lambda: any(each["fault"] for each in library.requests()))
+    assert fine().outcomes == {"committed": 6}
+    assert_once(library, postgres, 3)
+
+
 # ---- what other people do meanwhile -----------------------------------------------------------------------------------
 
 
@@ -242,15 +281,130 @@ def test_two_runs_of_one_partition_at_once_do_each_change_once(library: DemoIls,
     assert_once(library, postgres, 6)
 
 
-def test_a_run_that_finds_another_one_writing_says_so_and_writes_nothing(library: DemoIls, postgres: Postgres) -> None:
+def test_a_run_that_finds_its_window_being_written_says_by_whom_and_waits(
+    library: DemoIls, postgres: Postgres, redis_url: str
+) -> None:
     lay_out(2)
     before = len(library.audit())
-    with Ledger(postgres).writing("folio:demo"):
+    with locks_of(postgres, redis_url, "run 4711 on another machine, process 12").take(
+        [of_window("ebooks", partition())]
+    ):
         busy = fine()
     assert busy.outcomes == {"planned": 4}
     assert len(library.audit()) == before
-    assert "another run is writing" in (busy.checks["ils_commits.all_planned_is_written"].description or "")
+    check = busy.checks["ils_commits.all_planned_is_written"]
+    assert "run 4711 on another machine, process 12 is writing this window" in (check.description or "")
+    assert not check.passed and check.severity.value == "WARN"  # it waits, it did not fail
     assert fine().outcomes == {"committed": 4}
+    assert_once(library, postgres, 2)
+
+
+def test_records_that_another_run_is_at_stay_planned_and_stop_no_other(
+    library: DemoIls, postgres: Postgres, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(3)
+    monkeypatch.setitem(Committer.__init__.__kwdefaults__, "patience_seconds", 0.3)
+    target = next(each["id"] for each in library.instances() if each["title"] == "Volume 1")
+    with locks_of(postgres, redis_url, "run 4711").take([of_record("bib", target)]):
+        busy = fine()
+    assert busy.outcomes == {"committed": 5, "planned": 1}
+    assert f"record:bib:{target} is locked by run 4711" in (
+        busy.checks["ils_commits.all_planned_is_written"].description or ""
+    )
+    assert fine().outcomes == {"committed": 6}
+    assert_once(library, postgres, 3)
+
+
+def test_two_windows_that_make_the_same_record_at_once_make_one_and_name_each_other(
+    library: DemoIls, postgres: Postgres
+) -> None:
+    """Both were planned when the catalogue had it not, and both looked again before either wrote."""
+    drop([book("1", "Volume 1", fields=(("020", "a", "9780306406157"),))])
+    drop([book("2", "Volume 1", fields=(("020", "a", "9780306406157"),))], "other.mrc", "own")
+    fine(only=ALL[:-1])
+    fine("own", only=ALL[:-1])
+    fine("own", only=("ils_commits",))
+    # As if the other window's record came after this one had looked at what is new.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(applying, "overtaken", lambda *_: {})
+        stopped = fine(only=("ils_commits",))
+    assert stopped.outcomes == {"quarantined": 1}
+    (entry,) = Quarantine(postgres, "catalogue").waiting(partition())
+    assert entry["code"] == "ils.collision"
+    assert "isbn 9780306406157" in entry["place"] and f"window {partition('own')} made" in entry["place"]
+    assert len(library.instances()) == 1
+    assert fine().outcomes in (
+        {"committed": 1},
+        {"unchanged": 1},
+    )  # with a fresh snapshot it is an update of that record
+    assert len(library.instances()) == 1
+
+
+# ---- two workers, and locks ---------------------------------------------------------------------------------------------
+
+
+def test_records_locked_by_a_worker_that_then_dies_are_free_when_its_lease_is_over(
+    library: DemoIls, postgres: Postgres
+) -> None:
+    lay_out(4)
+    library.fault("slow", "POST", MARC, times=1, seconds=3)
+    run = start_load(chunk_records=100)
+    wait_for(lambda: library.hits() > 0 or run.poll() is not None)
+    run.kill()  # in the middle of its request; its locks are still there
+    run.wait()
+    assert fine().outcomes.keys() <= {"committed", "quarantined"}
+    wait_for(lambda: any(each["fault"] for each in library.requests()))
+    assert fine().outcomes == {"committed": 8}
+    assert_once(library, postgres, 4)
+
+
+STOPPED = """
+import os, signal
+from resources.redis.locks import Held
+
+check, times = Held.check, []
+
+def stopped(self):
+    times.append(1)
+    if len(times) == 2:
+        os.kill(os.getpid(), signal.SIGSTOP)  # as a machine that sleeps: the lease ends, and it does not know
+    check(self)
+
+Held.check = stopped
+"""
+
+
+def test_a_worker_that_slept_through_its_lease_writes_nothing_under_it(library: DemoIls, postgres: Postgres) -> None:
+    lay_out(10)
+    run = start_load(before=STOPPED)
+    wait_for(lambda: psutil.Process(run.pid).status() == psutil.STATUS_STOPPED or run.poll() is not None)
+    assert run.poll() is None
+    assert fine().outcomes == {"committed": 20}
+    done = library.audit("MARC_BIB"), library.audit("INSTANCE")
+    run.send_signal(signal.SIGCONT)
+    run.wait()
+    assert (library.audit("MARC_BIB"), library.audit("INSTANCE")) == done
+    assert_once(library, postgres, 10)
+
+
+SKEWED = """
+import time
+_clock, _clock_ns = time.time, time.time_ns
+time.time = lambda: _clock() + {seconds}
+time.time_ns = lambda: _clock_ns() + {seconds} * 10**9
+"""
+
+
+def test_clocks_that_differ_by_a_minute_change_nothing(library: DemoIls, postgres: Postgres) -> None:
+    """Of two workers at one window one lives a minute in the past, the other a minute ahead."""
+    lay_out(6)
+    fine(only=ALL[:-1])
+    library.fault("slow", "POST", "/", times=-1, seconds=0.03)
+    runs = [start_load(before=SKEWED.format(seconds=seconds), only=("ils_commits",)) for seconds in (-60, 60)]
+    assert [run.wait() for run in runs] == [0, 0]
+    library.clear_faults()
+    assert fine().outcomes == {"committed": 12}
+    assert_once(library, postgres, 6)
 
 
 # ---- kill -9 ----------------------------------------------------------------------------------------------------------
@@ -333,8 +487,9 @@ def test_an_ils_that_is_killed_and_comes_back_gets_each_change_once(library: Dem
 # ---- kill -9 of the services ------------------------------------------------------------------------------------------
 
 
-def test_redis_that_dies_and_postgres_that_restarts_in_the_middle_cost_no_change_and_double_none(
-    library: DemoIls, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_a_service_that_is_killed_and_comes_back_in_the_middle_costs_no_change_and_doubles_none(
+    library: DemoIls, short_folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     services = start(short_folder)
     monkeypatch.setenv("HOLDFAST_POSTGRES_URL", services.postgres_url)
@@ -344,14 +499,11 @@ def test_redis_that_dies_and_postgres_that_restarts_in_the_middle_cost_no_change
     library.fault("slow", "POST", "/", times=-1, seconds=0.03)
     run = start_load()
     wait_for(lambda: library.counts()["audit"] >= before + 8 or run.poll() is not None)
-    for each in status(short_folder).values():
-        psutil.Process(each.pid).kill()
-    run.wait()
-    assert run.returncode == 1  # it says that PostgreSQL is gone, and does not go on without its lock
-
+    psutil.Process(status(short_folder)[name].pid).kill()
+    time.sleep(1.5)  # longer than the lease
     again = start(short_folder)
-    monkeypatch.setenv("HOLDFAST_POSTGRES_URL", again.postgres_url)
-    monkeypatch.setenv("HOLDFAST_REDIS_URL", again.redis_url)
+    assert (again.postgres_url, again.redis_url) == (services.postgres_url, services.redis_url)
+    assert run.wait() == 0  # it waited for it, and went on
     library.clear_faults()
     assert fine().outcomes == {"committed": 20}
     client = Postgres(again.postgres_url)
@@ -359,6 +511,42 @@ def test_redis_that_dies_and_postgres_that_restarts_in_the_middle_cost_no_change
         assert_once(library, client, 10)
     finally:
         client.close()
+
+
+def test_a_redis_that_comes_back_empty_costs_no_change_and_doubles_none(
+    library: DemoIls, postgres: Postgres, redis_url: str
+) -> None:
+    lay_out(10)
+    before = library.counts()["audit"]
+    library.fault("slow", "POST", "/", times=-1, seconds=0.03)
+    run = start_load()
+    wait_for(lambda: library.counts()["audit"] >= before + 8 or run.poll() is not None)
+    with contextlib.closing(redis.Redis.from_url(redis_url)) as client:
+        highest = Ledger(postgres).highest_fence("folio:demo")
+        client.delete(*client.scan_iter("holdfast:*"))
+    other = start_load()  # sees no lock of the first
+    assert [run.wait(), other.wait()] == [0, 0]
+    library.clear_faults()
+    assert fine().outcomes == {"committed": 20}
+    assert_once(library, postgres, 10)
+    assert Ledger(postgres).highest_fence("folio:demo") > highest > 0
+
+
+def test_a_redis_that_stays_away_ends_the_run_and_a_later_one_writes_the_rest(
+    library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lay_out(2)
+    assert fine(only=ALL[:-1]).success
+    monkeypatch.setitem(SETTINGS.__dict__, "ils", SETTINGS.ils.model_copy(update={"lease_seconds": 1.0}))
+    with monkeypatch.context() as away:
+        away.setenv("HOLDFAST_REDIS_URL", "unix:///nowhere/redis.sock")
+        stopped = fine(only=ALL[-1:])
+    assert stopped.outcomes == {"planned": 4}
+    check = stopped.checks["ils_commits.all_planned_is_written"]
+    assert check.severity.value == "ERROR"
+    assert "no record can be locked and nothing is written" in (check.description or "")
+    assert fine().outcomes == {"committed": 4}
+    assert_once(library, postgres, 2)
 
 
 # ---- kill -9 of what writes the lake ----------------------------------------------------------------------------------

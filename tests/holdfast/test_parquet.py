@@ -66,3 +66,15 @@ def test_every_type_of_the_lake(tmp_path: Path, column) -> None:
     frame = column.to_frame()
     write_parquet(frame, tmp_path / "a.parquet")
     assert_frame_equal(pl.read_parquet(tmp_path / "a.parquet"), frame)
+
+
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_column_of_nothing_is_written_with_and_without_rows(tmp_path: Path, rows: int) -> None:
+    # Parquet has no such type: Arrow writes it as numbers, all of them null.
+    frame = pl.DataFrame(
+        {"day": ["2026-01-05"] * rows, "never": [None] * rows}, schema={"day": pl.String, "never": pl.Null}
+    )
+    write_parquet(frame, tmp_path / "a.parquet")
+    back = pl.read_parquet(tmp_path / "a.parquet")
+    assert back.schema == {"day": pl.String, "never": pl.Int32}
+    assert_frame_equal(back.with_columns(pl.col("never").cast(pl.Null)), frame)

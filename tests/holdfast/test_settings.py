@@ -180,7 +180,7 @@ def test_holdfast_config_names_the_file_and_relative_paths_start_at_its_folder(
     assert settings.var == tmp_path / "data"
     assert settings.scans == tmp_path / "scans"
     assert settings.drops == tmp_path / "data" / "drops" / "marc"
-    assert settings.exports == tmp_path / "data" / "drops" / "museum"
+    assert settings.museum_exports == tmp_path / "data" / "drops" / "museum"
     monkeypatch.setenv("HOLDFAST_VAR", str(tmp_path / "other"))
     assert settings.var == tmp_path / "other"
 
@@ -199,3 +199,17 @@ def test_settings_cant_be_changed_in_passing() -> None:
 
 def test_a_password_in_an_address_is_not_repeated() -> None:
     assert "secret" not in fault(LEAST + 'url = "ftp://me:secret@h/x"\n')
+
+
+def test_what_the_library_system_keeps_for_itself_is_protected_in_every_source() -> None:
+    text = '[library]\nname = "L"\n[ils]\nadapter = "koha"\n[sources.a]\nprotected = ["59X", "952"]\n[sources.b]\n'
+    sources = parse_settings(text).sources
+    usual = parse_settings(text.replace("koha", "folio")).sources["b"].protected
+    assert sources["a"].protected == ("59X", "952", "942", "999")
+    assert sources["b"].protected == (*usual, "942", "952", "999")
+
+
+def test_an_adapter_that_is_not_there_is_named_with_those_that_are() -> None:
+    said = fault(LEAST + '[ils]\nadapter = "alma"\n')
+    assert "ils.adapter" in said and "'folio'" in said and "'koha'" in said
+    assert "mark_field" in fault(LEAST + '[ils]\nmark_field = "245"\n')

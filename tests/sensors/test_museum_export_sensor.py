@@ -113,7 +113,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def test_the_sensor_asks_for_the_partition_of_what_lies_there(settings: Settings) -> None:
-    folder = settings.exports / "prints"
+    folder = settings.museum_exports / "prints"
     folder.mkdir(parents=True)
     (folder / "a.xml").write_text("<a/>")
     os.utime(folder / "a.xml", (time.time() - 60, time.time() - 60))
@@ -142,8 +142,8 @@ def test_each_collection_has_its_own_night(settings: Settings) -> None:
     assert (schedule.name, schedule.cron_schedule) == ("museum_prints_nightly", "15 4 * * *")
     context = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2026, 11, 20, 4, 15, tzinfo=dt.UTC))
     assert isinstance(schedule(context), dg.SkipReason)
-    (settings.exports / "prints").mkdir(parents=True)
-    path = settings.exports / "prints/a.xml"
+    (settings.museum_exports / "prints").mkdir(parents=True)
+    path = settings.museum_exports / "prints/a.xml"
     path.write_text("<a/>")
     os.utime(path, (1_795_147_200, 1_795_147_200))  # 2026-11-20 04:00 UTC
     request = schedule(context)

@@ -10,66 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from holdfast.marc.kernel import compiled
+from holdfast.marc.string_views import Text, is_there, text
+
+__all__ = ["Characters", "Text", "characters", "fill_characters", "find_traits", "is_there", "text"]
 
 Ints = npt.NDArray[Any]
-
-
-class Text(NamedTuple):
-    """A String column.
-
-    Attributes:
-        words: uint32[n, 4], the views; rows of nulls are undefined.
-        inline: the same as bytes.
-        data: the bytes of long texts. starts: where each buffer that the views name begins in it.
-        valid: a bit a row, from bit `offset` on; empty where there is no null.
-    """
-
-    words: Ints
-    inline: Ints
-    data: Ints
-    starts: Ints
-    valid: Ints
-    offset: int
-
-
-def text(values: pl.Series) -> Text:
-    """A column without a copy, where its long texts are in one buffer."""
-    array = values.rechunk().to_arrow(compat_level=pl.CompatLevel.newest())
-    validity, views, *buffers = array.buffers()
-    count, offset = len(array), array.offset
-    if views is None or not count:
-        words = np.zeros((0, 4), dtype=np.uint32)
-    else:
-        words = np.frombuffer(views, dtype=np.uint32, count=4 * (offset + count)).reshape(-1, 4)[offset:]
-    sizes = [0 if each is None else each.size for each in buffers]
-    starts = np.cumsum([0, *sizes], dtype=np.int64)[: max(len(sizes), 1)]
-    filled = [np.frombuffer(each, dtype=np.uint8) for each in buffers if each is not None and each.size]
-    if len(filled) > 1:
-        data = np.concatenate(filled)
-    else:
-        data = filled[0] if filled else np.zeros(0, dtype=np.uint8)
-    nulls = values.null_count() and validity is not None
-    valid = np.frombuffer(validity, dtype=np.uint8) if nulls else np.zeros(0, dtype=np.uint8)
-    return Text(_readonly(words), _readonly(words.reshape(-1).view(np.uint8)), _readonly(data), starts,
-                _readonly(valid), offset if nulls else 0)  # fmt: skip
-
-
-def _readonly(array: Ints) -> Ints:
-    # One type of array, so that every loop is compiled once.
-    array = np.ascontiguousarray(array)
-    array.flags.writeable = False
-    return array
-
-
-@compiled
-def is_there(valid: Any, offset: int, row: int) -> bool:
-    if len(valid) == 0:
-        return True
-    bit = row + offset
-    return (valid[bit >> 3] >> (bit & 7)) & 1 == 1
 
 
 @compiled

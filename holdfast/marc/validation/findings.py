@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
-from holdfast.marc.validation.columns import HAS_AT, HAS_COLON, HAS_CONTROL, IS_LONG, find_traits, text
+from holdfast.marc.kernel import compiled
+from holdfast.marc.string_views import is_there, series_of_numbers, series_of_views, text
+from holdfast.marc.validation.columns import HAS_AT, HAS_COLON, HAS_CONTROL, IS_LONG, find_traits
 from holdfast.marc.validation.issues import ISSUES, KINDS
 from holdfast.marc.validation.rows import CHARACTERS, NONE, ODD, ODD_TAG, TAGS, Ints, Rows
 
@@ -18,6 +20,9 @@ SHOWN = 80  # characters of a value
 _PARTS = ("of", "at", "row", "whole", "position", "code", "tag", "found", "detail", "rule")
 _SCHEMA_RULE = "schema"
 _NONE = _LEADER = -1
+_RULES = {code: kind.rule for code, kind in KINDS.items()}
+_MESSAGES = {code: kind.what for code, kind in KINDS.items()}
+_HINTS = {code: kind.hint for code, kind in KINDS.items()}
 
 
 class Picks(NamedTuple):
@@ -141,9 +146,9 @@ class Findings:
         rule, message = parts["rule"], parts["detail"]
         tag = np.where(parts["tag"] > 0, parts["tag"], self._tags(at, row))
         subfield = self._subfields(row, parts["whole"])
-        rule = np.where(rule > 0, rule, words.meant(code, {each: kind.rule for each, kind in KINDS.items()}))
-        message = np.where(message > 0, message, words.meant(code, {each: kind.what for each, kind in KINDS.items()}))
-        hints = {each: kind.hint for each, kind in KINDS.items()} | dict(self.hints)
+        rule = np.where(rule > 0, rule, words.meant(code, _RULES))
+        message = np.where(message > 0, message, words.meant(code, _MESSAGES))
+        hints = _HINTS | dict(self.hints)
         numbers = {
             "code": code,
             "severity": words.meant(code, self.wanted),
@@ -156,26 +161,16 @@ class Findings:
         texts = pl.Series(words.texts(), dtype=pl.String)
         found = np.zeros(len(at), dtype=np.uint16)
         found[there] = rows.occurrence(at[there])
-        frame = pl.DataFrame(
-            {
-                "record": rows.records["record"][parts["of"]],
-                "field": rows.subfields["field"].to_numpy()[row]
-                if len(rows.tag)
-                else np.zeros(len(at), dtype=np.uint16),
-                "occurrence": found,
-                "position": parts["position"],
-                "value": excerpts(self._values(parts["of"], row, parts["found"], texts)),
-                "there": there,
-                **{name: texts[own] for name, own in numbers.items()},
-            }
-        )
-        known, position = pl.col("there"), pl.col("position")
-        frame = frame.with_columns(
-            pl.when(known).then("field").alias("field"),
-            pl.when(known).then("occurrence").alias("occurrence"),
-            pl.when(position >= 0).then(position).cast(pl.UInt32).alias("position"),
-        )
-        return frame.select(ISSUES.names()).cast(ISSUES)
+        fields = rows.subfields["field"].to_numpy()[row] if len(rows.tag) else np.zeros(len(at), dtype=np.uint16)
+        position = parts["position"]
+        columns = {name: texts.gather(own) for name, own in numbers.items()} | {
+            "record": pl.Series(rows.records["record"].to_numpy()[parts["of"]]),
+            "field": series_of_numbers(fields, there),
+            "occurrence": series_of_numbers(found, there),
+            "position": series_of_numbers(position.astype(np.uint32), position >= 0),
+            "value": self._values(parts["of"], row, parts["found"], texts),
+        }
+        return pl.DataFrame({name: columns[name] for name in ISSUES.names()}, schema_overrides=ISSUES)
 
     def _tags(self, at: Ints, row: Ints) -> Ints:
         """Numbers of the fields' own tags."""
@@ -215,11 +210,112 @@ class Findings:
 
     def _values(self, of: Ints, row: Ints, found: Ints, texts: pl.Series) -> pl.Series:
         """What is shown: `found` where there is something, else the value of the row, null where there is none."""
-        place = pl.Series(row).set(pl.Series(row < 0), None)
-        own = self.rows.subfields["value"].gather(place)
-        leaders = np.flatnonzero(found == _LEADER)
-        own = replaced(own, leaders, self.rows.records["leader"][of[leaders]])
-        return replaced(own, np.flatnonzero(found > 0), texts[found[found > 0]])
+        own, leaders, said = self.rows.text, text(self.rows.records["leader"]), text(texts)
+        views, asked = np.empty((len(row), 4), dtype=np.uint32), np.empty(len(row), dtype=np.bool_)
+        there, extra = np.empty(len(row), dtype=np.bool_), np.empty(_LONGEST * len(row), dtype=np.uint8)
+        used = _show(own, leaders, said, of, row, found, SHOWN, views, there, asked, extra)
+        column = series_of_views(views, [own.data, leaders.data, said.data, extra[:used].copy()], there)
+        places = np.flatnonzero(asked)
+        return replaced(column, places, excerpts(column.gather(places))) if len(places) else column
+
+
+# Bytes of the longest text that is shown: each character has four at most, the last one is an ellipsis.
+_LONGEST = 4 * SHOWN
+_EXTRA = 3  # number of the buffer of what is written anew
+
+
+@compiled
+def _show(
+    values: Any, leaders: Any, said: Any, of: Any, rows: Any, found: Any, shown: int, views: Any, there: Any, asked: Any, extra: Any
+) -> int:  # fmt: skip
+    """Views of what each issue shows, cut as `excerpts` does it; `asked`: whole, and `excerpts` has more to do with it.
+
+    Buffers: values, leaders, said, extra. The bytes of extra that are used."""
+    used = 0
+    for k in range(len(rows)):
+        there[k] = True
+        asked[k] = False
+        if found[k] > 0:
+            used = _show_one(said, found[k], 2, k, shown, views, asked, extra, used)
+        elif found[k] == _LEADER:
+            used = _show_one(leaders, of[k], 1, k, shown, views, asked, extra, used)
+        elif rows[k] >= 0 and is_there(values.valid, values.offset, rows[k]):
+            used = _show_one(values, rows[k], 0, k, shown, views, asked, extra, used)
+        else:
+            there[k] = False
+            for slot in range(4):
+                views[k, slot] = 0
+    return used
+
+
+@compiled
+def _show_one(
+    column: Any, row: int, which: int, k: int, shown: int, views: Any, asked: Any, extra: Any, used: int
+) -> int:
+    size = np.int64(column.words[row, 0])
+    views[k, 0], views[k, 1] = column.words[row, 0], column.words[row, 1]
+    if size <= 12:
+        views[k, 2], views[k, 3] = column.words[row, 2], column.words[row, 3]
+        begin = row * 16 + 4
+        cut, asked[k], control = _cut(column.inline, begin, size, shown)
+        if control and not asked[k]:
+            return _write_shown(column.inline, begin, size, size, k, views, extra, used)
+        return used
+    begin = column.starts[column.words[row, 2]] + np.int64(column.words[row, 3])
+    views[k, 2], views[k, 3] = which, begin
+    cut, asked[k], control = _cut(column.data, begin, size, shown)
+    if (control or cut < size) and not asked[k]:
+        return _write_shown(column.data, begin, size, cut, k, views, extra, used)
+    return used
+
+
+@compiled
+def _cut(source: Any, begin: int, size: int, shown: int) -> Any:
+    """(where a text is cut, `size` where it is shown whole; may there be what must not be shown? has it control characters?)"""
+    characters, cut = 0, size
+    control, hidden, slashes = False, False, False
+    for k in range(size):
+        byte = source[begin + k]
+        if (byte & 0xC0) != 0x80:
+            characters += 1
+            if characters == shown:
+                cut = k
+        if byte < 0x20 or byte == 0x7F:
+            control = True
+        elif byte == 0x3A and k >= 3:
+            hidden = hidden or (
+                source[begin + k - 3] == 0x70 and source[begin + k - 2] == 0x69 and source[begin + k - 1] == 0x69
+            )
+        elif byte == 0x2F and k >= 1:
+            slashes = slashes or source[begin + k - 1] == 0x2F
+        elif byte == 0x40:
+            hidden = hidden or slashes
+    return cut if characters > shown else size, hidden, control
+
+
+@compiled
+def _write_shown(source: Any, begin: int, size: int, cut: int, k: int, views: Any, extra: Any, used: int) -> int:
+    """Write a text as far as it is shown, control characters as their pictures; the bytes of `extra` that are used then."""
+    at = used
+    for byte in source[begin : begin + cut]:
+        if byte < 0x20 or byte == 0x7F:
+            extra[at], extra[at + 1], extra[at + 2] = 0xE2, 0x90, 0xA1 if byte == 0x7F else 0x80 + byte
+            at += 3
+        else:
+            extra[at] = byte
+            at += 1
+    if cut < size:
+        extra[at], extra[at + 1], extra[at + 2] = 0xE2, 0x80, 0xA6
+        at += 3
+    views[k, 0], views[k, 1], views[k, 2], views[k, 3] = at - used, 0, 0, 0
+    if at - used <= 12:
+        for place in range(at - used):
+            views[k, 1 + (place >> 2)] |= np.uint32(extra[used + place]) << np.uint32(8 * (place & 3))
+        return used
+    for place in range(4):
+        views[k, 1] |= np.uint32(extra[used + place]) << np.uint32(8 * place)
+    views[k, 2], views[k, 3] = _EXTRA, used
+    return at
 
 
 def replaced(column: pl.Series, places: Ints, new: pl.Series) -> pl.Series:
@@ -233,10 +329,8 @@ def replaced(column: pl.Series, places: Ints, new: pl.Series) -> pl.Series:
 
 _MASKED = r"pii:[0-9a-f]{64}"
 _LOGIN = r"//[^/@\s]+@"
-_PICTURES = {chr(n): chr(0x2400 + n) for n in range(0x20)} | {"\x7f": "␡"}
-
-
 _MASKED_BYTES = 68  # no masked value is shorter
+_PICTURES = {chr(n): chr(0x2400 + n) for n in range(0x20)} | {"\x7f": "␡"}
 
 
 def excerpts(values: pl.Series) -> pl.Series:

@@ -218,7 +218,7 @@ def _is_time(value: str) -> bool:
 
 @compiled
 def _doubtful_times(matrix: Any, lengths: Any, doubtful: Any) -> None:
-    """All that are not yyyymmddhhmmss.f with a day that every month has."""
+    """All that are not yyyymmddhhmmss.f with a day that the month has in every year."""
     for k in range(len(lengths)):
         fine = lengths[k] == 16 and matrix[k, 14] == 0x2E
         for at in range(16):
@@ -227,7 +227,8 @@ def _doubtful_times(matrix: Any, lengths: Any, doubtful: Any) -> None:
             month = (np.int64(matrix[k, 4]) - 48) * 10 + matrix[k, 5] - 48
             day = (np.int64(matrix[k, 6]) - 48) * 10 + matrix[k, 7] - 48
             hour = (np.int64(matrix[k, 8]) - 48) * 10 + matrix[k, 9] - 48
-            fine = 1 <= month <= 12 and 1 <= day <= 28 and hour < 24 and matrix[k, 10] < 54 and matrix[k, 12] < 54
+            longest = 28 if month == 2 else 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
+            fine = 1 <= month <= 12 and 1 <= day <= longest and hour < 24 and matrix[k, 10] < 54 and matrix[k, 12] < 54
             # There is no year 0.
             fine = fine and not (matrix[k, 0] == matrix[k, 1] == matrix[k, 2] == matrix[k, 3] == 48)
         doubtful[k] = not fine

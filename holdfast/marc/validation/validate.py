@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from holdfast.marc.frames import Frames
+from holdfast.marc.string_views import text
+from holdfast.marc.validation.columns import characters
 from holdfast.marc.validation.content import check_characters, check_record, check_values
 from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.fixed import check_fixed
 from holdfast.marc.validation.issues import ISSUES
 from holdfast.marc.validation.links import Links, check_captions, check_entries, check_links, give_shapes
 from holdfast.marc.validation.local import check_local
-from holdfast.marc.validation.rows import as_rows
+from holdfast.marc.validation.rows import Mask, as_rows
 from holdfast.marc.validation.rules import Rules
 from holdfast.marc.validation.scan import scan
 from holdfast.marc.validation.structure import check_structure
@@ -28,23 +31,17 @@ def validate(frames: Frames, rules: Rules) -> pl.DataFrame:
         frames: records with at least the columns record and leader of frames.RECORDS; subfields as frames.SUBFIELDS.
         rules: of the records' source.
     """
-    records = frames.records.select("record", "leader").filter(pl.col("leader").is_not_null())
+    records = frames.records.select("record", "leader")
+    if records["leader"].null_count():
+        records = records.filter(pl.col("leader").is_not_null())
     subfields = frames.subfields
     if not records["record"].is_sorted():
         records = records.sort("record")
     if not subfields["record"].is_sorted():
         subfields = subfields.sort("record", maintain_order=True)
-    if "unimarc" in rules.tables:
-        kinds = pl.repeat("unimarc", records.height, eager=True)
-    else:
-        kinds = (
-            records["leader"]
-            .str.slice(6, 1)
-            .replace_strict(_KIND_OF_TYPE, default="bibliographic", return_dtype=pl.String)
-        )
     found = []
-    for kind in kinds.unique(maintain_order=True).to_list():
-        own = records.filter(kinds == kind)
+    for kind, chosen in _kinds(records["leader"], rules).items():
+        own = records if chosen.all() else records.filter(pl.Series(chosen))
         some = own.height < records.height or frames.records.height > records.height
         parts = (
             subfields.join(own.select("record"), on="record", how="semi", maintain_order="left") if some else subfields
@@ -53,6 +50,17 @@ def validate(frames: Frames, rules: Rules) -> pl.DataFrame:
     if len(found) == 1:
         return found[0]
     return pl.concat([pl.DataFrame(schema=ISSUES), *found]).sort("record", "field", maintain_order=True)
+
+
+def _kinds(leaders: pl.Series, rules: Rules) -> dict[str, Mask]:
+    """Kind of record → which records are of it."""
+    if "unimarc" in rules.tables:
+        return {"unimarc": np.ones(len(leaders), dtype=bool)} if len(leaders) else {}
+    types = characters(text(leaders), np.arange(len(leaders)), 7).matrix[:, 6]
+    by_kind: dict[str, list[int]] = {}
+    for number in np.flatnonzero(np.bincount(types, minlength=1)).tolist():
+        by_kind.setdefault(_KIND_OF_TYPE.get(chr(number), "bibliographic"), []).append(number)
+    return {kind: np.isin(types, numbers) for kind, numbers in by_kind.items()}
 
 
 def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules, tables: Tables) -> pl.DataFrame:

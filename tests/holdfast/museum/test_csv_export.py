@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.museum import csv_export
-from holdfast.museum.csv_export import CsvRow, read_csv
+from holdfast import csv_rows
+from holdfast.csv_rows import CsvRow
+from holdfast.museum.csv_export import read_csv
 from holdfast.outcomes import Rejection
 from holdfast.settings import Collection
 
@@ -94,14 +95,14 @@ def test_a_stray_quote_does_not_swallow_the_rows_that_follow(tmp_path: Path) -> 
 
 
 def test_a_line_without_end_is_rejected_and_the_next_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_export, "LINE_CHARACTERS", 1000)
+    monkeypatch.setattr(csv_rows, "LINE_CHARACTERS", 1000)
     rows, (rejection,) = read(tmp_path, b"id,title\n1," + b"x" * 5000 + b"\n2,b\n")
     assert rejection.code == "csv.too_long"
     assert [row.cells["id"] for row in rows] == ["2"]
 
 
 def test_a_row_of_endless_lines_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csv_export, "ROW_CHARACTERS", 200)
+    monkeypatch.setattr(csv_rows, "ROW_CHARACTERS", 200)
     _, rejections = read(tmp_path, b'id,title\n"' + b'","\n' * 500)
     assert {each.code for each in rejections} <= {"csv.too_long", "csv.ragged", "csv.quote"}
     assert rejections

@@ -83,14 +83,14 @@ def test_it_reads_a_date_to_wait_for_and_never_waits_longer_than_two_minutes() -
 def test_a_retry_after_that_says_nothing_is_no_reason_to_fail(value: str) -> None:
     ils = Folio(httpx.Response(429, headers=[(b"Retry-After", value.encode("latin-1"))]), OK)
     assert read(ils).status_code == 200
-    assert ils.waits == [0.4]
+    assert len(ils.waits) == 1 and 0.4 <= ils.waits[0] <= 0.6
 
 
 def test_it_waits_longer_each_time_and_gives_up_in_the_end_with_what_to_do() -> None:
     ils = Folio(BUSY, retries=3)
     with pytest.raises(IlsDownError, match=r"GET .*: 429, 4 times\. Is http://folio\.test up\?"):
         read(ils)
-    assert ils.waits == [0.4, 0.8, 1.6]
+    assert all(low <= wait <= low + 0.2 for wait, low in zip(ils.waits, [0.4, 0.8, 1.6], strict=True))
     assert len(ils.requests) == 4
 
 

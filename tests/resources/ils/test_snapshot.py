@@ -13,7 +13,8 @@ from holdfast.catalogue.snapshot import FIELDS, RECORDS
 from holdfast.privacy.masking import MaskingRules
 from resources.ils import snapshot
 from resources.ils.client import LiveRecord, Unit, Written
-from resources.ils.snapshot import ASSET, STATE, refresh_snapshot
+from resources.ils.errors import WaitUntilError
+from resources.ils.snapshot import ASSET, STATE, refresh_or_keep, refresh_snapshot
 from resources.lake.client import Lake
 
 NOW = dt.datetime(2026, 1, 5, 12, tzinfo=dt.UTC)
@@ -106,3 +107,23 @@ def test_a_snapshot_that_another_code_or_system_made_is_read_whole(feed: Feed, t
     got = refresh_snapshot(lake, feed, RULES, b"salt", NOW)
     assert got.whole
     assert len(titles(lake)) == 95
+
+
+def test_where_the_quota_is_spent_the_snapshot_stays_as_it_was(feed: Feed, tmp_path: Path, monkeypatch) -> None:
+    def spent(since: str | None = None) -> Iterator[list[LiveRecord]]:
+        yield [feed.held["live-0003"]]
+        raise WaitUntilError("the day's quota is spent", NOW)
+
+    lake = Lake(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(feed, "live_records", spent)
+        with pytest.raises(WaitUntilError):
+            refresh_or_keep(lake, feed, RULES, b"salt", NOW)
+    refresh_or_keep(lake, feed, RULES, b"salt", NOW)
+    monkeypatch.setattr(feed, "live_records", spent)
+    got = refresh_or_keep(lake, feed, RULES, b"salt", NOW + dt.timedelta(hours=1))
+    assert (got.records, got.read) == (95, 0) and "it goes on at 2026-01-05T12:00" in got.waiting
+    assert len(titles(lake)) == 95
+    monkeypatch.setattr(feed, "name", "another")
+    with pytest.raises(WaitUntilError):
+        refresh_or_keep(lake, feed, RULES, b"salt", NOW)

@@ -31,7 +31,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 @pytest.fixture
 def exports(settings: Settings) -> MuseumExports:
-    (settings.exports / "prints").mkdir(parents=True)
+    (settings.museum_exports / "prints").mkdir(parents=True)
     return MuseumExports(settings)
 
 

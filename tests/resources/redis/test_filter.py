@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resources.redis.client import Redis
-from resources.redis.filter import IdempotencyFilter
+from resources.redis.filter import IdempotencyFilter, has_bloom_filters
 
 pytestmark = pytest.mark.services
 
@@ -41,6 +41,21 @@ def away() -> Iterator[Redis]:
         client.close()
 
 
+@pytest.fixture
+def native(client: Redis) -> Redis:
+    """A server with Bloom filters of its own."""
+    if not has_bloom_filters(client):
+        pytest.skip("this Redis has no BF commands: name a Redis 8, or one with RedisBloom, with HOLDFAST_REDIS_URL")
+    return client
+
+
+@pytest.fixture
+def bitmap(client: Redis, monkeypatch: pytest.MonkeyPatch) -> Redis:
+    """A server that is asked for nothing but what every Redis has."""
+    monkeypatch.setattr("resources.redis.filter.has_bloom_filters", lambda _: False)
+    return client
+
+
 def many(count: int, salt: str = "") -> list[str]:
     return [hashlib.sha256(f"{salt}{number}".encode()).hexdigest() for number in range(count)]
 
@@ -65,15 +80,15 @@ def test_what_was_added_is_never_surely_new(
 
 
 @given(kept=names, purged=names, seen=fingerprints)
-def test_a_purge_leaves_the_other_windows_as_they_are(client: Redis, kept: str, purged: str, seen: list[str]) -> None:
-    idempotency = IdempotencyFilter(client, capacity=1000)
+def test_a_purge_leaves_the_other_windows_as_they_are(bitmap: Redis, kept: str, purged: str, seen: list[str]) -> None:
+    idempotency = IdempotencyFilter(bitmap, capacity=1000)
     idempotency.add_many(kept, seen)
     idempotency.add_many(purged, seen)
-    before = client.connection.get(client.key("filter", kept))
+    before = bitmap.connection.get(bitmap.key("filter", kept))
     assert idempotency.purge(purged) == bool(seen)
     assert idempotency.perhaps_seen(purged, seen) == [False] * len(seen)
     if kept != purged:
-        assert client.connection.get(client.key("filter", kept)) == before
+        assert bitmap.connection.get(bitmap.key("filter", kept)) == before
         assert idempotency.perhaps_seen(kept, seen) == [True] * len(seen)
     idempotency.purge(kept)
 
@@ -82,23 +97,23 @@ def test_a_purge_leaves_the_other_windows_as_they_are(client: Redis, kept: str, 
     seen=st.lists(st.text(max_size=30), min_size=1, max_size=40), first=st.integers(1, 5000), then=st.integers(1, 5000)
 )
 def test_another_capacity_forgets_nothing_of_what_is_there(
-    client: Redis, seen: list[str], first: int, then: int
+    bitmap: Redis, seen: list[str], first: int, then: int
 ) -> None:
     window = uuid.uuid4().hex
-    IdempotencyFilter(client, capacity=first).add_many(window, seen[::2])
-    other = IdempotencyFilter(client, capacity=then, error_rate=0.02)
+    IdempotencyFilter(bitmap, capacity=first).add_many(window, seen[::2])
+    other = IdempotencyFilter(bitmap, capacity=then, error_rate=0.02)
     other.add_many(window, seen[1::2])
     assert all(other.perhaps_seen(window, seen))
-    assert all(IdempotencyFilter(client, capacity=first).perhaps_seen(window, seen))
+    assert all(IdempotencyFilter(bitmap, capacity=first).perhaps_seen(window, seen))
 
 
-def test_one_by_one_or_all_at_once_makes_the_same_filter(client: Redis) -> None:
-    idempotency = IdempotencyFilter(client, capacity=5000)
+def test_one_by_one_or_all_at_once_makes_the_same_filter(bitmap: Redis) -> None:
+    idempotency = IdempotencyFilter(bitmap, capacity=5000)
     seen, new = many(4000), many(4000, "new")
     idempotency.add_many("at once", seen)
     for each in range(0, 4000, 20):
         idempotency.add_many("in small parts", seen[each : each + 20])
-    stored = [client.connection.get(client.key("filter", window)) for window in ("at once", "in small parts")]
+    stored = [bitmap.connection.get(bitmap.key("filter", window)) for window in ("at once", "in small parts")]
     assert all(isinstance(each, bytes) for each in stored)
     assert stored[0].rstrip(b"\0") == stored[1].rstrip(b"\0")
     assert idempotency.perhaps_seen("at once", new) == [
@@ -131,11 +146,11 @@ def test_seen_in_any_asks_every_window_and_adds_to_none(client: Redis) -> None:
     assert not client.connection.exists(client.key("filter", "sunday"))
 
 
-def test_a_window_expires_when_it_was_told_to_and_only_then(client: Redis) -> None:
-    IdempotencyFilter(client, expire_after_days=2).add_many("two days", ["a"])
-    IdempotencyFilter(client, expire_after_days=0).add_many("for ever", ["a"])
-    assert 0 < client.connection.ttl(client.key("filter", "two days")) <= 2 * 86_400
-    assert client.connection.ttl(client.key("filter", "for ever")) == -1
+def test_a_window_expires_when_it_was_told_to_and_only_then(bitmap: Redis) -> None:
+    IdempotencyFilter(bitmap, expire_after_days=2).add_many("two days", ["a"])
+    IdempotencyFilter(bitmap, expire_after_days=0).add_many("for ever", ["a"])
+    assert 0 < bitmap.connection.ttl(bitmap.key("filter", "two days")) <= 2 * 86_400
+    assert bitmap.connection.ttl(bitmap.key("filter", "for ever")) == -1
 
 
 def test_two_libraries_in_one_redis_do_not_see_each_other(client: Redis, redis_url: str) -> None:
@@ -179,3 +194,57 @@ def test_a_purge_without_redis_does_not_pretend(away: Redis) -> None:
 def test_a_filter_that_cant_be_is_refused(client: Redis, wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         IdempotencyFilter(client, **wrong)  # type: ignore[arg-type]
+
+
+# ---- a server with Bloom filters of its own ---------------------------------------------------------------------------
+
+
+def test_a_server_is_asked_once_whether_it_has_filters_of_its_own(
+    client: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr("resources.redis.filter.has_bloom_filters", lambda _: bool(asked.append(1)))
+    idempotency = IdempotencyFilter(client)
+    idempotency.add_many("day", ["a"])
+    assert idempotency.perhaps_seen("day", ["a", "b"]) == [True, False]
+    assert asked == [1]
+
+
+def test_this_server_says_what_it_has(client: Redis) -> None:
+    """The modules that it lists, and since Redis 8 its version, say the same as the command."""
+    modules = {bytes(each[b"name"]).lower() for each in client.connection.module_list()}  # type: ignore[union-attr]
+    major = int(str(client.connection.info("server")["redis_version"]).split(".")[0])  # type: ignore[index]
+    assert has_bloom_filters(client) == (b"bf" in modules or major >= 8)
+
+
+@given(seen=fingerprints, capacity=st.integers(1, 300))
+def test_the_servers_own_filter_never_says_surely_new_of_what_was_added(
+    native: Redis, seen: list[str], capacity: int
+) -> None:
+    window = uuid.uuid4().hex
+    idempotency = IdempotencyFilter(native, capacity=capacity)
+    assert not idempotency.knows(window) and idempotency.perhaps_seen(window, seen) == [False] * len(seen)
+    for part in (seen[::2], seen[1::2], seen):
+        assert idempotency.add_many(window, part)
+    assert all(idempotency.perhaps_seen(window, seen))
+    assert idempotency.knows(window) == idempotency.purge(window) == bool(seen)
+    assert not idempotency.knows(window)
+
+
+def test_the_servers_own_filter_errs_as_rarely_as_said_and_expires(native: Redis) -> None:
+    idempotency = IdempotencyFilter(native, capacity=5_000, expire_after_days=2)
+    idempotency.add_many("day", many(5_000))
+    assert sum(idempotency.perhaps_seen("day", many(5_000, "new"))) < 20
+    assert 0.0002 < idempotency.false_positive_rate("day") < 0.003
+    assert 0 < native.connection.ttl(native.key("bloom", "day")) <= 2 * 86_400
+
+
+def test_what_a_bitmap_holds_is_known_also_when_the_server_got_filters_of_its_own(
+    native: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("resources.redis.filter.has_bloom_filters", lambda _: False)
+        IdempotencyFilter(native).add_many("day", ["a"])
+    idempotency = IdempotencyFilter(native)
+    idempotency.add_many("day", ["b"])
+    assert idempotency.knows("day") and idempotency.perhaps_seen("day", ["a", "b", "c"]) == [True, True, False]

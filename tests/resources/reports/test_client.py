@@ -32,3 +32,14 @@ def test_no_name_leaves_the_folder(tmp_path: Path, source: str, day: str) -> Non
     with pytest.raises(ValueError, match="no name of a report"):
         ReportFolder(tmp_path / "reports").write_quality(source, day, "x")
     assert not list(tmp_path.rglob("*.html"))
+
+
+def test_the_page_of_a_plan_has_its_hash_in_its_name(tmp_path: Path) -> None:
+    folder = ReportFolder(tmp_path)
+    page = folder.write_plan("ebooks", "2026-01-05", "ab" * 32, "plan")
+    folder.write_plan("ebooks", "2026-01-06", "cd" * 32, "another")
+    assert page == tmp_path / "plans/ebooks/2026-01-05-abababababab.html" and page.read_text() == "plan"
+    assert folder.plan_pages() == {"ebooks": ["2026-01-06-cdcdcdcdcdcd", "2026-01-05-abababababab"]}
+    for source, day, sha in (("../x", "2026-01-05", "ab" * 32), ("a", "2026-01-05", "../../b"), ("a", "x", "ab" * 32)):
+        with pytest.raises(ValueError, match="no name of a plan's page"):
+            folder.write_plan(source, day, sha, "x")

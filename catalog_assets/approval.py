@@ -1,0 +1,90 @@
+"""The job `approve_plan`: a person lets a plan be written, or refuses it, and says why.
+
+The plan's window is then written by a run of its own, which `approved_plan_sensor` asks for (docs/operations/approve-a-plan.md).
+"""
+
+import datetime as dt
+from enum import Enum
+
+import dagster as dg
+from pydantic import Field
+
+from catalog_assets.partitions import SETTINGS
+from holdfast.catalogue.plan_document import PlanRefusedError
+from holdfast.environment import read_environment
+from resources.ils.client import Ils
+from resources.lake.client import Lake
+from resources.ledger.gate import Gate, choose, look_at
+from resources.ledger.plans import Plans
+from resources.postgres.client import Postgres
+
+
+class Verdict(Enum):
+    approve = "approve"
+    reject = "reject"
+
+
+class Approval(dg.Config):
+    source: str = Field(description="name of the source in holdfast.toml")
+    day: str = Field(description="of the window, as 2026-01-31")
+    plan: str = Field(
+        description="the plan's hash, or its first 12 characters: metadata `plan_sha256` of change_plan, and on its page"
+    )
+    decision: Verdict = Field(description="approve: the plan is written; reject: it is not")
+    who: str = Field(min_length=2, description="you: who decides")
+    why: str = Field(min_length=3, description="for those who ask later; kept with the plan's numbers")
+
+
+@dg.op(
+    description="Keeps the decision in PostgreSQL, append-only. Refuses a plan that is not the one in change_plan now."
+)
+def decide_plan(
+    context: dg.OpExecutionContext,
+    config: Approval,
+    lake: dg.ResourceParam[Lake],
+    postgres: dg.ResourceParam[Postgres],
+    ils: dg.ResourceParam[Ils],
+) -> None:
+    plans = Plans(postgres, ils.name)
+    try:
+        gate = decide(lake, plans, config, context.run_id)
+    except (PlanRefusedError, ValueError) as error:
+        raise dg.Failure(str(error)) from error
+    context.log_event(
+        dg.AssetObservation(
+            "change_plan",
+            partition=f"{config.day}|{config.source}",
+            metadata={
+                "decision": config.decision.value,
+                "who": config.who,
+                "why": config.why,
+                "plan_sha256": gate.plan_sha256,
+                "changes": gate.measures.changes,
+            },
+        )
+    )
+
+
+def decide(lake: Lake, plans: Plans, config: Approval, run_id: str) -> Gate:
+    """Keep the decision.
+
+    Raises:
+        PlanRefusedError: the plan is not there, was changed, or is another one.
+        ValueError: there is no such source or day.
+    """
+    if config.source not in SETTINGS.sources:
+        raise ValueError(f"source: found {config.source!r} (allowed: {', '.join(sorted(SETTINGS.sources))})")
+    partition = f"{dt.date.fromisoformat(config.day).isoformat()}|{config.source}"
+    document = choose(lake, partition, config.plan)
+    source, budget = SETTINGS.sources[config.source], SETTINGS.budget_of(config.source)
+    secret = read_environment().need("HOLDFAST_MASKING_SALT").encode()
+    gate = look_at(lake, partition, plans, config.source, source, budget, secret)
+    plans.decide(config.source, document, config.decision.value, config.who, config.why, run_id=run_id)
+    return gate
+
+
+APPROVE_PLAN = dg.GraphDefinition(
+    name="approve_plan",
+    description="Lets a plan that waits be written, or refuses it: who, why, and the plan's hash from change_plan.",
+    node_defs=[decide_plan],
+).to_job(tags={"dagster-celery/queue": "default"})

@@ -1,0 +1,1 @@
+"""Holdings and circulation of the library system, by the day."""

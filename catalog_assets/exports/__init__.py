@@ -1,0 +1,1 @@
+"""Group `exports`: what partners get."""

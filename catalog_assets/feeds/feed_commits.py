@@ -1,0 +1,65 @@
+"""`feed_commits`: what of a feed was written to the library system."""
+
+from functools import partial
+
+import dagster as dg
+
+from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
+from catalog_assets.partitions import FEEDS, SETTINGS, feed_of
+from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
+from holdfast.environment import read_environment
+from resources.ils.feeds import FeedIls
+from resources.lake.client import Lake
+from resources.lake.metadata import peak_mib, table_metadata
+from resources.ledger.applying_feeds import apply_feed, feed_refusals
+from resources.ledger.client import Ledger, Load
+from resources.postgres.client import Postgres
+from resources.postgres.halts import Halts
+from resources.postgres.metadata import quarantine_metadata
+from resources.postgres.quarantine import Quarantine
+from resources.redis.locks import Locks
+from resources.vault.client import Vault
+
+
+@dg.asset(
+    deps=["feed_plan"],
+    partitions_def=FEEDS,
+    group_name="feeds",
+    owners=["team:circulation"],
+    kinds={SETTINGS.ils.adapter, "postgres"},
+    code_version="1",
+    check_specs=[conservation_spec("feed_commits", FEEDS), written_spec("feed_commits", FEEDS)],
+    description=(
+        "What of a feed was written: a row of everything that came in with its one outcome. Values are read again from the sealed "
+        "originals and live in memory and in the request alone; the ledger has the image before, masked. A re-run, also after a "
+        "crash, writes nothing twice."
+    ),
+)
+def feed_commits(
+    context: dg.AssetExecutionContext,
+    lake: dg.ResourceParam[Lake],
+    postgres: dg.ResourceParam[Postgres],
+    vault: dg.ResourceParam[Vault],
+    ils: dg.ResourceParam[FeedIls],
+    ledger: dg.ResourceParam[Ledger],
+    locks: dg.ResourceParam[Locks],
+) -> dg.MaterializeResult:
+    (name, _), partition = feed_of(context), context.partition_key
+    salt, feed = read_environment().need("HOLDFAST_MASKING_SALT").encode(), SETTINGS.feeds[name]
+    load, masked = Load(ils.name, name, partition, context.run.run_id), SETTINGS.masking.entities
+    halted = partial(Halts(postgres).reason, source=name, queue="ils.sync.holdings")
+    applied = apply_feed(lake, vault, partition, feed, ils, ledger, locks, load, salt, masked, SETTINGS.ils, halted)
+    plan = lake.read("feed_plan", partition)
+    rows = outcomes(lake.read("feed_plan", partition, "standing"), plan, applied.written)
+    with lake.replace("feed_commits", partition) as writer:
+        writer.write("rows", rows)
+    counted, quarantine = conservation(rows), Quarantine(postgres, "catalogue")
+    quarantine.replace("feed_commits", partition, feed_refusals(applied, plan), run_id=context.run.run_id)
+    quarantine.count_outcomes("feed_commits", partition, counted, run_id=context.run.run_id)
+    return dg.MaterializeResult(
+        metadata=table_metadata(
+            rows.height, OUTCOMES, written_now=applied.now, **applied.pace, peak_mib=peak_mib(), **counted.outcomes
+        )
+        | quarantine_metadata(quarantine, partition),
+        check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
+    )

@@ -1,0 +1,162 @@
+"""The changes of a plan that a person should look at first.
+
+A change is the more surprising, the more of these hold (docs/decisions/0017 says why these):
+
+- it says what the record is about: title, main entry, a standard number, the kind of record, date or language, and the new value
+  has few words of the old one;
+- its kind is rare: (tag, subfield, added or removed or changed) is seldom in this plan and in the plans of the source before;
+- something goes: a record is hidden, an access point or another field is removed;
+- a subfield of the same field is protected.
+
+New records are left out: of them everything is new, and the budget counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from holdfast.catalogue.merging import Protection
+
+SHOWN = 100
+A_RECORD = 3  # so that one record does not fill the list
+
+SURPRISES = pl.Schema(
+    {
+        "score": pl.Float64,
+        "reasons": pl.String,
+        "record": pl.UInt32,
+        "target": pl.String,
+        "title": pl.String,
+        "kind": pl.String,
+        "tag": pl.String,
+        "indicators": pl.String,
+        "code": pl.String,
+        "before": pl.String,
+        "after": pl.String,
+    }
+)
+
+Kind = tuple[str, str, str]  # (tag, code, kind)
+
+_MAIN_ENTRIES = ("100", "110", "111", "130")
+_NUMBERS = ("010", "020", "022", "024", "027", "028")
+_ACCESS = "^(?:1..|240|6[0-59].|7[0-5].|8[0-3].|856)$"
+_WORDS = r"[\p{L}\p{N}]+"
+# A kind of change that is one of two in a thousand gives a third of what a foreign title does.
+_RAREST_BITS = 12.0
+
+
+def surprising(
+    changes: pl.DataFrame, plan: pl.DataFrame, frequency: pl.DataFrame, protected: Protection, shown: int = SHOWN
+) -> pl.DataFrame:
+    """The most surprising changes of a part of a plan, shape SURPRISES, the first one first.
+
+    Args:
+        changes: shape patch.CHANGES.
+        plan: shape plan.PLAN.
+        frequency: as `frequencies` makes it, of the whole plan.
+        protected: of the source.
+    """
+    known = plan.filter(pl.col("action") != "create").select("record", "target", "title", "action")
+    rows = changes.filter(pl.col("tag") != "005").join(
+        known.select("record", "action"), on="record", how="inner", maintain_order="left"
+    )
+    rows = rows.join(frequency, on=["tag", "code", "kind"], how="left", maintain_order="left")
+    rows = _with_likeness(rows).with_columns(_points(protected))
+    names = [name for name in rows.columns if name.startswith("why:")]
+    rows = _candidates(rows.with_columns(pl.sum_horizontal(names).alias("score")), shown)
+    reasons = pl.concat_str(
+        [pl.when(pl.col(name) > 0).then(pl.lit(name.removeprefix("why:"))) for name in names],
+        separator="; ",
+        ignore_nulls=True,
+    )
+    rows = rows.with_columns(reasons.alias("reasons")).join(
+        known.select("record", "target", "title"), on="record", how="left", maintain_order="left"
+    )
+    return first_of(rows.select(SURPRISES.names()).cast(SURPRISES), shown)
+
+
+def _candidates(rows: pl.DataFrame, shown: int) -> pl.DataFrame:
+    """The rows that can be among the first: so many records have one with as high a score as the least of these."""
+    best = rows.group_by("record").agg(pl.col("score").max()).top_k(shown, by="score")["score"]
+    return rows.filter(pl.col("score") >= best.min()) if len(best) == shown else rows
+
+
+def first_of(rows: pl.DataFrame, shown: int = SHOWN) -> pl.DataFrame:
+    """The most surprising of them, at most A_RECORD of a record; shape SURPRISES."""
+    order = rows.sort("score", "record", "tag", "code", descending=[True, False, False, False], maintain_order=True)
+    few = order.filter(pl.int_range(pl.len()).over("record") < A_RECORD)
+    return few.head(shown)
+
+
+def frequencies(counts: pl.DataFrame, history: Mapping[Kind, int], changes_before: int) -> pl.DataFrame:
+    """Columns tag, code, kind, bits: how rare a kind of change is, −log2 of its share of this plan and of those before.
+
+    Args:
+        counts: shape plan_document.COUNTS, of this plan.
+        history: changes of subfields by kind, in the source's earlier plans.
+        changes_before: of how many in all.
+    """
+    now = counts.filter(pl.col("action") != "create").group_by("tag", "code", "kind").agg(pl.col("subfields").sum())
+    then = pl.DataFrame(
+        [(*kind, count) for kind, count in history.items()],
+        schema={"tag": pl.String, "code": pl.String, "kind": pl.String, "earlier": pl.Int64},
+        orient="row",
+    )
+    whole = int(now["subfields"].sum()) + changes_before
+    share = (pl.col("subfields") + pl.col("earlier").fill_null(0)) / max(whole, 1)
+    return now.join(then, on=["tag", "code", "kind"], how="left").select(
+        "tag", "code", "kind", (-share.log(2)).clip(0, _RAREST_BITS).alias("bits")
+    )
+
+
+def _with_likeness(rows: pl.DataFrame) -> pl.DataFrame:
+    """Column likeness, where it is asked for: share of the words that both values have, of those that either has (Jaccard); 0
+    where one is missing."""
+    asked = (pl.col("tag") == "245") | pl.col("tag").is_in(_MAIN_ENTRIES) | pl.col("tag").is_in(_NUMBERS)
+    rows = rows.with_row_index("row")
+    words = [
+        pl.col(side).fill_null("").str.to_lowercase().str.extract_all(_WORDS).list.unique().alias(side)
+        for side in ("before", "after")
+    ]
+    both = pl.col("before").list.set_intersection("after").list.len()
+    either = pl.col("before").list.set_union("after").list.len()
+    # Marks alone differ: as good as the same.
+    share = pl.when(either == 0).then(1.0).otherwise(both / either).alias("likeness")
+    found = rows.filter(asked).select("row", *words).select("row", share)
+    return rows.join(found, on="row", how="left", maintain_order="left").drop("row")
+
+
+def _points(protected: Protection) -> list[pl.Expr]:
+    """A column a reason, `why:…`, with what it adds to the score."""
+    tag, code, kind = pl.col("tag"), pl.col("code"), pl.col("kind")
+    unlike = 1 - pl.col("likeness")
+    title = (tag == "245") & code.is_in(["a", "b", "n", "p"])
+    author = tag.is_in(_MAIN_ENTRIES) & code.is_in(["a", "b", "d", "t"])
+    number = tag.is_in(_NUMBERS) & code.is_in(["a", "z"])
+    update = pl.col("action") == "update"
+
+    def differs(start: int, length: int) -> pl.Expr:
+        return pl.col("before").str.slice(start, length).ne_missing(pl.col("after").str.slice(start, length))
+
+    def points(condition: pl.Expr, worth: pl.Expr | float) -> pl.Expr:
+        value = worth if isinstance(worth, pl.Expr) else pl.lit(float(worth))
+        return pl.when(condition.fill_null(False)).then(value).otherwise(0.0)
+
+    fixed = kind == "changed"
+    of_008 = (tag == "008") & fixed & ((differs(7, 4)) | differs(35, 3))
+    return [
+        points((pl.col("action") == "suppress") & (tag == "LDR"), 6).alias("why:the record is hidden"),
+        points((tag == "LDR") & update & fixed & differs(6, 2), 5).alias("why:another kind of record"),
+        points(title & (unlike > 0.5), 2 + 4 * unlike).alias("why:another title"),
+        points(author & (unlike > 0.5), 2 + 3 * unlike).alias("why:another main entry"),
+        points(number & (kind != "added") & (unlike > 0), 3).alias("why:a standard number goes or changes"),
+        points(of_008, 2).alias("why:another date or language in 008"),
+        points((kind == "removed") & tag.str.contains(_ACCESS), 2).alias("why:an access point goes"),
+        points((kind == "removed") & ~tag.str.contains(_ACCESS), 1).alias("why:a field goes"),
+        points(fixed & pl.col("after").is_null() & code.ne("") & (code != "ind"), 1).alias("why:a subfield goes"),
+        points(protected.neighbour(), 1).alias("why:beside a protected subfield"),
+        points(pl.col("bits") > 4, pl.col("bits") / 6).alias("why:a rare kind of change"),
+    ]

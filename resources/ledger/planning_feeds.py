@@ -1,0 +1,300 @@
+"""Fill `feed_plan` of a window: what a feed would change in the library system, each live record looked up by its key.
+
+Keys and values stand in the sealed originals alone. They are read again, looked up in memory, and masked before anything is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from holdfast.catalogue.budget import Budget
+from holdfast.feeds.elements import ELEMENTS, masked_elements
+from holdfast.feeds.plan import CHANGES, PLAN, FeedPlan, expiries, live_schema, plan_feed
+from holdfast.feeds.rows import content_hash
+from holdfast.identity import idempotency_key
+from holdfast.outcomes import Rejection
+from holdfast.settings import Feed
+from resources.ils.client import Entity, Written
+from resources.ils.elements import NoNumberError, UnknownReference, written
+from resources.ils.feeds import KINDS, FeedIls, ReferenceData, chunks, masked_live
+from resources.lake.client import Lake
+from resources.ledger.client import Ledger
+from resources.vault.client import Vault
+from resources.vault.feeds import ASSET as DROPS
+from resources.vault.feeds import unmasked
+
+ASSET = "feed_plan"
+STANDING = pl.Schema(
+    {
+        "record": pl.UInt32,
+        "correlation_id": pl.String,
+        "fault": pl.String,  # why it can't be used; null: it can
+        "verdict": pl.String,
+        "detail": pl.String,
+    }
+)
+STATE = pl.Schema({"ils": pl.String, "waiting": pl.String, "live": pl.UInt32})
+
+# Who is expired came in by absence. Numbers so high are no row's, also where a later file of the day brings more rows.
+EXPIRED_FROM = 2_000_000_001
+
+
+@dataclass
+class PlannedFeed:
+    """waiting: why nothing of the plan is written; '' where it may be. live: patrons that could have been expired."""
+
+    rows: int = 0
+    changes: int = 0
+    waiting: str = ""
+    live: int = 0
+    rejections: list[Rejection] = field(default_factory=list)
+
+
+def plan_feed_window(
+    lake: Lake,
+    vault: Vault,
+    ledger: Ledger,
+    ils: FeedIls,
+    partition: str,
+    feed: Feed,
+    budget: Budget,
+    salt: bytes,
+) -> PlannedFeed:
+    """Tables `rows` (shape feeds.plan.PLAN), `changes` (CHANGES), `standing` (STANDING, all that came in) and `state`."""
+    name = partition.split("|")[1]
+    planned, references = PlannedFeed(), ReferenceData(ils)
+    rows = lake.read(DROPS, partition)
+    current, older = _current(rows, lake.read(DROPS, partition, "drops"), feed)
+    live = _live_of(lake, vault, partition, current, feed, ils, references, salt)
+    everybody = _everybody(feed, ils, references, salt) if feed.missing == "expire" else None
+    good, faults = _usable(current, live, feed, ils, references, planned.rejections)
+    plan = plan_feed(good, live, feed.kind, feed.by)
+    known = _known(ledger, ils.name, name, partition)
+    if everybody is not None and current.height:
+        planned.live = everybody.height
+        newest = pl.col("record") >= lake.read(DROPS, partition, "drops")["first_record"].max()
+        rejected = lake.read(DROPS, partition, "rejected").filter(newest)
+        first = max(EXPIRED_FROM, *(record + 1 for record in known["record"]), 0)
+        plan, planned.waiting = _with_expiries(plan, current, rejected, everybody, feed, partition, first)
+    plan = _without_settled(plan, known, ledger, ils.name)
+    planned.waiting = planned.waiting or _over_budget(plan.plan, budget)
+    standing = _standing(plan.standing, lake.read(DROPS, partition, "rejected"), older, faults, known)
+    with lake.replace(ASSET, partition) as writer:
+        writer.write("rows", plan.plan.cast(PLAN))
+        writer.write("changes", plan.changes.cast(CHANGES))
+        writer.write("standing", standing)
+        writer.write("state", pl.DataFrame([[ils.name, planned.waiting, planned.live]], schema=STATE, orient="row"))
+    planned.rows, planned.changes = plan.plan.height, plan.changes.height
+    return planned
+
+
+def _current(rows: pl.DataFrame, drops: pl.DataFrame, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(rows that count, rows that a later file of the day has overtaken, with why).
+
+    A later file says it anew: of a full feed about everybody, else about those whom it names.
+    """
+    starts = drops.select(pl.col("first_record").alias("record"), pl.col("name").alias("drop")).sort("record")
+    of_drop = rows.sort("record").join_asof(starts.with_columns(pl.col("record").alias("start")), on="record")
+    newest = starts["record"].max() if feed.full else pl.col("start").max().over("key")
+    old = pl.col("start") < newest
+    named = "a later file of the day holds everybody" if feed.full else "a later file of the day has this record again"
+    return of_drop.filter(~old).select(rows.columns), of_drop.filter(old).with_columns(pl.lit(named).alias("detail"))
+
+
+def _live_of(
+    lake: Lake,
+    vault: Vault,
+    partition: str,
+    current: pl.DataFrame,
+    feed: Feed,
+    ils: FeedIls,
+    references: ReferenceData,
+    salt: bytes,
+) -> pl.DataFrame:
+    """The live records that the rows' keys lead to, masked; each once. Shape feeds.plan.live_schema."""
+    parts, seen, table = [pl.DataFrame(schema=live_schema(feed.kind))], set[str](), ils.elements[feed.kind]
+    for raw in unmasked(lake, vault, partition, feed):
+        references.learn(table, raw)
+        # Named in the requests as they are named everywhere: by the correlation ids of the masked rows.
+        both = raw.select("record", "key").join(current.select("record", "correlation_id"), on="record")
+        ids = dict(both.unique("key", keep="first", maintain_order=True).select("key", "correlation_id").iter_rows())
+        found: dict[str, Entity] = {}
+        for chunk in chunks([key for key in ids if key not in seen]):
+            for entities in ils.find_entities(feed.kind, feed.by, chunk, [ids[key] for key in chunk]).values():
+                found |= {each.id: each for each in entities}
+        seen |= ids.keys()
+        parts.append(masked_live(feed.kind, list(found.values()), table, references, salt))
+    return pl.concat(parts).unique("target", keep="first", maintain_order=True)
+
+
+def _everybody(feed: Feed, ils: FeedIls, references: ReferenceData, salt: bytes) -> pl.DataFrame:
+    """All patrons that the feed answers for, masked."""
+    table = ils.elements[feed.kind]
+    pages = (masked_live(feed.kind, page, table, references, salt) for page in ils.entities(KINDS[feed.kind]))
+    everybody = pl.concat([pl.DataFrame(schema=live_schema(feed.kind)), *pages])
+    return everybody.filter(pl.col("group").is_in(list(feed.groups))) if feed.groups else everybody
+
+
+def _usable(
+    rows: pl.DataFrame,
+    live: pl.DataFrame,
+    feed: Feed,
+    ils: FeedIls,
+    references: ReferenceData,
+    rejections: list[Rejection],
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """(rows in the library system's own names, faults: columns record, correlation_id, fault). Faults go to `rejections` too."""
+    table, known = ils.elements[feed.kind], live[feed.by].drop_nulls().implode()
+    # A column of a CSV that has no place is a mistake in holdfast.toml; a MARC record says what it says.
+    rows = rows.with_columns(pl.lit(None, pl.String).alias(name) for name in ELEMENTS[feed.kind] if name not in table)
+    faults: dict[int, tuple[str, Rejection]] = {}
+    for element, at in table.items():
+        if not at.reference and at.form != "number":
+            continue
+        masked = element in masked_elements(feed.kind)
+        for value in rows[element].drop_nulls().unique().to_list() if not masked else ():
+            try:
+                _, number = written(element, value, table, references)
+            except (UnknownReference, NoNumberError) as error:
+                for each in rows.filter(pl.col(element) == value).iter_rows(named=True):
+                    faults.setdefault(each["record"], (each["correlation_id"], _unknown(each, element, str(error))))
+                continue
+            if at.reference:
+                own = references.names(at.reference).get(number, value)
+                rows = rows.with_columns(
+                    pl.when(pl.col(element) == value).then(pl.lit(own)).otherwise(element).alias(element)
+                )
+    new = rows.filter(~pl.col("key").is_in(known))
+    for element, at in table.items():
+        if at.required:
+            for each in new.filter(pl.col(element).is_null()).iter_rows(named=True):
+                faults.setdefault(each["record"], (each["correlation_id"], _incomplete(each, element, ils.name)))
+    rejections += [each for _, each in faults.values()]
+    bad = pl.DataFrame(
+        [(record, correlation, each.code) for record, (correlation, each) in faults.items()],
+        schema={"record": pl.UInt32, "correlation_id": pl.String, "fault": pl.String},
+        orient="row",
+    )
+    return rows.join(bad, on="record", how="anti", maintain_order="left"), bad
+
+
+def _unknown(row: dict[str, str], element: str, said: str) -> Rejection:
+    return Rejection(
+        code="feed.reference" if "no " in said else "feed.number",
+        place=f"{row['place']} element {element}",
+        rule=said,
+        hint="add it to the library system's own list, or have the feed say what is there; then materialize the partition again",
+        correlation_id=row["correlation_id"],
+    )
+
+
+def _incomplete(row: dict[str, str], element: str, system: str) -> Rejection:
+    return Rejection(
+        code="feed.incomplete",
+        place=f"{row['place']} element {element}",
+        rule=f"nothing in {system} has this key, so it would be new, and a new record must have {element}",
+        hint="export the column, set it in the feed's `constants`, or make the record in the library system",
+        correlation_id=row["correlation_id"],
+    )
+
+
+def _with_expiries(
+    plan: FeedPlan,
+    rows: pl.DataFrame,
+    rejected: pl.DataFrame,
+    live: pl.DataFrame,
+    feed: Feed,
+    partition: str,
+    first_record: int,
+) -> tuple[FeedPlan, str]:
+    """(the plan with those whom the feed misses, why it waits)."""
+    day, name = partition.split("|")
+    unread = rejected.filter(pl.col("key").is_null()).height
+    # Whom a rejected row names is not missing.
+    named = pl.concat([rows.select("key"), rejected.select("key").drop_nulls()])
+    gone = expiries(named, live, feed.by, day, first_record=first_record, feed=name)
+    if not gone.height:
+        return plan, ""
+    waiting = ""
+    if unread:
+        waiting = (
+            f"{gone.height:,} patrons would be expired, but {unread:,} rows can't be read, and whom they name is not known: "
+            "mend the rows, and nobody is expired by mistake"
+        )
+    elif gone.height > feed.missing_share * live.height:
+        waiting = (
+            f"{gone.height:,} of {live.height:,} patrons are missing in the feed and would be expired; "
+            f"feeds.{name}.missing_share is {feed.missing_share:.0%}: look at feed_plan, then raise it"
+        )
+    content = content_hash([("expires", day)])
+    keys = [
+        idempotency_key(correlation, target, content)
+        for correlation, target in gone.select("correlation_id", "target").iter_rows()
+    ]
+    more = gone.select(
+        "record",
+        "correlation_id",
+        pl.Series("idempotency_key", keys, dtype=pl.String),
+        pl.lit(content).alias("content_sha256"),
+        pl.lit("expire").alias("action"),
+        *("target", "version", "key"),
+    ).cast(PLAN)
+    changes = gone.select("record", pl.lit("expires").alias("element"), "before", pl.lit(day).alias("after")).cast(
+        CHANGES
+    )
+    standing = gone.select(
+        "record", "correlation_id", pl.lit("update").alias("verdict"), pl.lit("not in the feed").alias("detail")
+    )
+    return (
+        FeedPlan(
+            pl.concat([plan.plan, more]), pl.concat([plan.changes, changes]), pl.concat([plan.standing, standing])
+        ),
+        waiting,
+    )
+
+
+def _known(ledger: Ledger, ils: str, source: str, partition: str) -> pl.DataFrame:
+    """What the ledger has of the window: columns record, correlation_id, content_sha256, idempotency_key, state."""
+    names = ("record", "correlation_id", "content_sha256", "idempotency_key", "state")
+    rows = [tuple(row[name] for name in names) for row in ledger.rows(ils, source, partition)]
+    schema = {"record": pl.UInt32, **dict.fromkeys(names[1:], pl.String)}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _without_settled(plan: FeedPlan, known: pl.DataFrame, ledger: Ledger, ils: str) -> FeedPlan:
+    """The plan without what is written already. What a run that died had sent, and is there now, is acknowledged."""
+    doubtful = known.filter(pl.col("state") == "sent")
+    there = plan.standing.filter(pl.col("verdict") == "unchanged").select("record")
+    found = doubtful.join(there, on="record", how="semi")["idempotency_key"].to_list()
+    ledger.settle(ils, [Written(key, "acknowledged", answer="found written") for key in found])
+    written = known.filter((pl.col("state") == "acknowledged") | pl.col("idempotency_key").is_in(found))
+    seen = written.select("correlation_id", pl.lit(True).alias("written"))
+    standing = plan.standing.join(seen.unique(), on="correlation_id", how="left", maintain_order="left")
+    standing = standing.with_columns(
+        pl.when("written").then(pl.lit("seen")).otherwise("verdict").alias("verdict")
+    ).drop("written")
+    rows = plan.plan.join(seen, on="correlation_id", how="anti", maintain_order="left")
+    return FeedPlan(rows, plan.changes.join(rows, on="record", how="semi", maintain_order="left"), standing)
+
+
+def _over_budget(plan: pl.DataFrame, budget: Budget) -> str:
+    if plan.height > budget.changes:
+        return f"{plan.height:,} changes are planned, the budget is {budget.changes:,}: look at feed_plan, then raise budgets.*.changes"
+    return ""
+
+
+def _standing(
+    planned: pl.DataFrame, rejected: pl.DataFrame, older: pl.DataFrame, faults: pl.DataFrame, known: pl.DataFrame
+) -> pl.DataFrame:
+    """All that came in, a row each."""
+    overtaken = older.select("record", "correlation_id", pl.lit("duplicate").alias("verdict"), "detail")
+    unreadable = rejected.select("record", pl.col("code").alias("fault"))
+    # Who was expired by an earlier run does not go on, and so is not missing any more.
+    before = known.filter((pl.col("record") >= EXPIRED_FROM) & (pl.col("state") == "acknowledged"))
+    expired = before.select(
+        "record", "correlation_id", pl.lit("seen").alias("verdict"), pl.lit("not in the feed").alias("detail")
+    ).join(planned, on="correlation_id", how="anti")
+    rows = pl.concat([planned, overtaken, unreadable, faults, expired], how="diagonal")
+    return rows.select([pl.col(name).cast(dtype) for name, dtype in STANDING.items()]).sort("record")

@@ -1,0 +1,46 @@
+"""What a person approved is written: a run of `ils_commits` for each approved plan.
+
+Dagster: https://docs.dagster.io/guides/automate/sensors
+"""
+
+from collections.abc import Iterable
+
+import dagster as dg
+
+from resources.ils.client import Ils
+from resources.ledger.plans import Decision, Plans
+from resources.postgres.client import Postgres
+from sensors.halting import unless_halted
+
+
+def plan_writing(approved: Iterable[Decision]) -> dict[str, Decision]:
+    """Partition → the last approval of one of its plans: the window is written once for all of them."""
+    return {each.partition: each for each in approved}
+
+
+def build_approved_plan_sensor() -> dg.SensorDefinition:
+    @dg.sensor(
+        name="approved_plan_sensor",
+        job_name="write_approved_plan",
+        minimum_interval_seconds=10,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Writes each plan that the job approve_plan approved, once.",
+    )
+    @unless_halted(queue="ils.sync.holdings")
+    def approved_plan_sensor(
+        context: dg.SensorEvaluationContext, postgres: dg.ResourceParam[Postgres], ils: dg.ResourceParam[Ils]
+    ) -> dg.SensorResult | dg.SkipReason:
+        approved = Plans(postgres, ils.name).approved_after(int(context.cursor or 0))
+        if not approved:
+            return dg.SkipReason("no plan was approved since")
+        requests = [
+            dg.RunRequest(
+                run_key=f"approved:{each.number}",
+                partition_key=partition,
+                tags={"holdfast/plan": each.plan_sha256, "holdfast/approved-by": each.who[:60]},
+            )
+            for partition, each in plan_writing(approved).items()
+        ]
+        return dg.SensorResult(run_requests=requests, cursor=str(approved[-1].number))
+
+    return approved_plan_sensor

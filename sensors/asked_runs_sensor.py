@@ -1,0 +1,77 @@
+"""Runs that a recovery asked for: replays, mended windows, and the nights that a halt skipped. Each is launched once.
+
+Dagster: https://docs.dagster.io/guides/automate/sensors
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import dagster as dg
+
+from resources.ledger.replaying import Recoveries
+from resources.postgres.client import Postgres
+from sensors.halting import halted_of
+
+_QUEUES = {"catalogue_load": "ils.sync.holdings", "museum_load": "ingestion_high", "digitization": "compute_intensive"}
+_DIMENSIONS = {"catalogue_load": ("day", "source"), "museum_load": ("collection", "day"), "digitization": ()}
+
+
+def plan_asked(
+    rows: Iterable[Mapping[str, Any]], halted: Mapping[tuple[str, str], str]
+) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
+    """(to launch, to wait) of what was asked for; `halted` has (job, source) → why."""
+    launch: list[Mapping[str, Any]] = []
+    wait: list[Mapping[str, Any]] = []
+    for row in rows:
+        (wait if (row["job"], row["source"]) in halted else launch).append(row)
+    return launch, wait
+
+
+def build_asked_runs_sensor(jobs: Sequence[Any], name: str = "asked_runs_sensor") -> dg.SensorDefinition:
+    """`jobs`: those of the code location that can be asked for."""
+    names = {job.name for job in jobs}
+
+    @dg.sensor(
+        name=name,
+        jobs=jobs,
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Launches the runs that replay_window, release_quarantine and resume_ingestion ask for, each once; what is "
+        "halted waits.",
+    )
+    def asked_runs_sensor(
+        context: dg.SensorEvaluationContext, postgres: dg.ResourceParam[Postgres]
+    ) -> dg.SensorResult | dg.SkipReason:
+        state = json.loads(context.cursor or '{"after": 0, "waiting": []}')
+        recoveries = Recoveries(postgres)
+        first = min([state["after"], *(number - 1 for number in state["waiting"])])
+        found = recoveries.asked(first)
+        rows = [row for row in found if row["id"] > state["after"] or row["id"] in state["waiting"]]
+        rows = [row for row in rows if row["job"] in names]
+        halted = {
+            (job, source): why
+            for job, queue in _QUEUES.items()
+            for source, why in halted_of(sorted({row["source"] for row in rows}), queue=queue).items()
+        }
+        launch, wait = plan_asked(rows, halted)
+        after = max([state["after"], *(row["id"] for row in found)])
+        cursor = json.dumps({"after": after, "waiting": [row["id"] for row in wait]})
+        if not launch:
+            context.update_cursor(cursor)
+            reasons = {halted[row["job"], row["source"]] for row in wait}
+            return dg.SkipReason("; ".join(sorted(reasons)) or "nothing was asked for")
+        return dg.SensorResult(run_requests=[_request(row) for row in launch], cursor=cursor)
+
+    return asked_runs_sensor
+
+
+def _request(row: Mapping[str, Any]) -> dg.RunRequest:
+    dimensions = _DIMENSIONS[row["job"]]
+    keys = dict(zip(dimensions, row["partition"].split("|"), strict=True)) if dimensions else {}
+    return dg.RunRequest(
+        run_key=row["run_key"],
+        job_name=row["job"],
+        partition_key=dg.MultiPartitionKey(keys) if keys else row["partition"],
+        tags={"holdfast/asked-by": row["who"][:200], "holdfast/asked-because": row["why"][:200]},
+    )

@@ -1,0 +1,61 @@
+"""Starts `feed_load` when the files of a feed and day are complete and still."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+import zoneinfo
+
+import dagster as dg
+
+from holdfast.harvest.file_names import shown_name
+from holdfast.settings import Settings
+from resources.museum_exports.client import DroppedFile
+from resources.vault.feeds import feed_files
+from sensors.halting import unless_halted
+from sensors.museum_export_sensor import SeenExports, hash_of, plan_exports
+
+
+def feed_listing(settings: Settings) -> list[DroppedFile]:
+    """Files of all feeds."""
+    return [
+        DroppedFile(name, each.day, shown_name(each.path.name), each.path, each.bytes, each.modified_ns)
+        for name in sorted(settings.feeds)
+        for each in feed_files(settings, name)
+    ]
+
+
+def feed_run(feed: str, day: str, run_key: str) -> dg.RunRequest:
+    return dg.RunRequest(run_key=run_key, partition_key=dg.MultiPartitionKey({"feed": feed, "day": day}))
+
+
+def build_feed_drop_sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor of all feeds."""
+    timezone = zoneinfo.ZoneInfo(settings.library.timezone)
+    still = {name: feed.still_seconds for name, feed in settings.feeds.items()}
+
+    @dg.sensor(
+        name="feed_drop_sensor",
+        job_name="feed_load",
+        minimum_interval_seconds=5,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Starts feed_load for each feed and day whose files are complete and still.",
+    )
+    @unless_halted(queue="ils.sync.holdings")
+    def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
+        listing = feed_listing(settings)
+        requests, seen = plan_exports(
+            SeenExports.from_cursor(context.cursor),
+            listing,
+            now=time.time(),
+            days=(settings.partitions.first_day, dt.datetime.now(dt.UTC).astimezone(timezone).date()),
+            still_seconds=still,
+            hash_of=hash_of,
+        )
+        return dg.SensorResult(
+            run_requests=[feed_run(each.collection, each.day, each.run_key) for each in requests],
+            skip_reason=None if requests else f"{len(listing)} files in {settings.feed_drops}; none new and still",
+            cursor=seen.to_cursor(),
+        )
+
+    return sense

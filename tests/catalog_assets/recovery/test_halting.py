@@ -1,0 +1,149 @@
+"""What is halted is not begun, what writes ends after its chunk, and what was missed is run once it is resumed."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import dagster as dg
+import psycopg
+import pytest
+from dagster._core.definitions.sensor_definition import SensorExecutionData
+
+from catalog_assets.definitions import build_defs
+from catalog_assets.recovery.resume_ingestion import plan_missed
+from resources.lake.client import Lake
+from resources.ledger.replaying import Recoveries
+from resources.postgres.client import Postgres
+from resources.postgres.halts import Halts
+from tests.catalogue_load import SETTINGS, drop, fine, partition
+from tests.demo_ils import DemoIls
+from tests.records import book
+from tests.recovery_runs import run
+
+pytestmark = [pytest.mark.services, pytest.mark.dagster]
+WHY = "halted by Anna because ticket 7"
+
+
+def tick(name: str, instance: dg.DagsterInstance, postgres: Postgres, cursor: str | None = None) -> SensorExecutionData:
+    defs = build_defs()
+    resources = {"postgres": postgres, "lake": Lake(SETTINGS.var / "lake")}
+    with dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs, resources=resources) as context:
+        return defs.resolve_sensor_def(name).evaluate_tick(context)
+
+
+def test_a_halted_source_is_not_begun_and_taken_up_after(library: DemoIls, postgres: Postgres) -> None:
+    assert run("halt_ingestion", scope="source", source="ebooks").success
+    drop(book("1"))
+    with dg.DagsterInstance.ephemeral() as instance:
+        first = tick("marc_drop_sensor", instance, postgres)
+        halted = tick("marc_drop_sensor", instance, postgres, first.cursor)
+        assert not halted.run_requests and WHY in (halted.skip_message or "")
+        resumed = run("resume_ingestion", scope="source", source="ebooks")
+        assert resumed.success and resumed.metadata["lifted"].startswith(WHY)
+        taken = tick("marc_drop_sensor", instance, postgres, halted.cursor)
+    assert [each.partition_key for each in taken.run_requests or ()] == [partition()]
+
+
+def test_a_run_by_hand_stops_before_it_writes_and_says_who_halted_it(library: DemoIls, postgres: Postgres) -> None:
+    drop([book(str(n)) for n in range(3)])
+    assert run("halt_ingestion", scope="queue", queue="ils.sync.holdings").success
+    halted = fine()
+    assert halted.outcomes == {"planned": 3} and not library.audit("MARC_BIB")
+    check = halted.checks["ils_commits.all_planned_is_written"]
+    assert not check.passed and check.severity.value == "WARN"
+    assert (check.description or "").startswith(f"waiting: {WHY}")
+    assert run("resume_ingestion", scope="queue", queue="ils.sync.holdings", run_missed=False).success
+    assert fine().outcomes == {"committed": 3}
+
+
+def test_a_run_that_writes_ends_after_its_chunk(
+    library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(
+        SETTINGS.__dict__, "ils", SETTINGS.ils.model_copy(update={"chunk_records": 2, "progress_records": 2})
+    )
+    drop([book(str(n)) for n in range(5)])
+    asked = []
+
+    def reason(self: Halts, **_: str) -> str:
+        asked.append(1)
+        return "halted by Anna because of noise" if len(asked) > 2 else ""
+
+    monkeypatch.setattr(Halts, "reason", reason)
+    stopped = fine()
+    assert stopped.outcomes == {"committed": 2, "planned": 3}
+    check = stopped.checks["ils_commits.all_planned_is_written"]
+    assert check.description == "waiting: halted by Anna because of noise"
+
+
+def test_schedules_and_sensors_skip_while_all_is_halted(library: DemoIls, postgres: Postgres) -> None:
+    assert run("halt_ingestion", scope="all").success
+    defs = build_defs()
+    schedule = defs.resolve_schedule_def("nightly_ebooks")
+    context = dg.build_schedule_context(scheduled_execution_time=dt.datetime(2026, 3, 10, 2, tzinfo=dt.UTC))
+    skipped = schedule(context)
+    assert isinstance(skipped, dg.SkipReason) and WHY in (skipped.skip_message or "")
+    with dg.DagsterInstance.ephemeral() as instance:
+        for name in ("marc_drop_sensor", "museum_export_sensor", "stale_partitions_sensor", "quality_report_sensor"):
+            halted = tick(name, instance, postgres)
+            assert not halted.run_requests and WHY in (halted.skip_message or ""), name
+
+
+def test_every_sensor_and_schedule_that_asks_for_runs_asks_whether_it_is_halted() -> None:
+    import preservation_assets.definitions
+
+    # These start no ingestion, or ask source by source.
+    exempt = {"drop_rhythm_sensor", "run_failure_sensor", "asked_runs_sensor", "asked_batches_sensor"}
+    for defs in (build_defs(), preservation_assets.definitions.build_defs()):
+        for each in [*(defs.sensors or ()), *(defs.schedules or ())]:
+            tick_ = getattr(each, "_raw_fn", None) or getattr(each, "_execution_fn", None)
+            tick_ = getattr(tick_, "decorated_fn", tick_)
+            assert each.name in exempt or getattr(tick_, "asks_for_halts", False), each.name
+
+
+def test_a_halt_is_written_down_once_for_good(postgres: Postgres) -> None:
+    halts = Halts(postgres)
+    halts.halt("source", "ebooks", "Anna", "noise")
+    halts.halt("all", "", "Ben", "migration")
+    assert "Anna" in halts.reason(source="ebooks") and "Ben" in halts.reason(source="own")
+    assert halts.resume("all", "", "Ben", "done") and not halts.reason(source="own")
+    assert "noise" in halts.reason(source="ebooks")  # each halt is lifted by its own
+    assert halts.resume("queue", "default", "Ben", "done") is None
+    for statement in ("UPDATE halts SET who = 'x'", "DELETE FROM halts", "TRUNCATE halts"):
+        with pytest.raises(psycopg.errors.RaiseException, match="append-only"), postgres.transaction() as connection:
+            connection.execute(statement)
+
+
+def test_a_form_that_names_nothing_says_what_is_missing(library: DemoIls) -> None:
+    wrong = run("halt_ingestion", scope="source")
+    assert not wrong.success and "name a source" in wrong.error
+    wrong = run("halt_ingestion", scope="all", source="ebooks")
+    assert not wrong.success and "scope: source" in wrong.error
+    wrong = run("resume_ingestion", scope="all")
+    assert not wrong.success and "nothing is halted" in wrong.error
+
+
+def test_the_nights_that_were_skipped_are_asked_for_once(library: DemoIls, postgres: Postgres) -> None:
+    missed = plan_missed("source", "ebooks", dt.date(2026, 3, 10), dt.date(2026, 3, 12))
+    assert missed == [("catalogue_load", "ebooks", f"2026-03-{day}|ebooks") for day in ("09", "10", "11")]
+    assert not plan_missed("queue", "io_bound", dt.date(2026, 3, 10), dt.date(2026, 3, 12))
+    run("halt_ingestion", scope="all")
+    resumed = run("resume_ingestion", scope="all")
+    asked = Recoveries(postgres).asked()
+    assert [row["partition"] for row in asked] == resumed.metadata["asked_for"] and len(asked) == len(SETTINGS.sources)
+    with dg.DagsterInstance.ephemeral() as instance:
+        launched = tick("asked_runs_sensor", instance, postgres)
+        requests = launched.run_requests or []
+        assert [(each.job_name, each.partition_key) for each in requests] == [
+            (row["job"], row["partition"]) for row in asked
+        ]
+        assert all(each.tags["holdfast/asked-by"] == "Anna" for each in requests)
+        assert not tick("asked_runs_sensor", instance, postgres, launched.cursor).run_requests
+        # What is asked for while it is halted waits, and is launched after.
+        run("halt_ingestion", scope="source", source="own")
+        waiting = tick("asked_runs_sensor", instance, postgres)
+        assert len(waiting.run_requests or []) == len(asked) - 1
+        run("resume_ingestion", scope="source", source="own", run_missed=False)
+        last = tick("asked_runs_sensor", instance, postgres, waiting.cursor)
+        own = [row["partition"] for row in asked if row["source"] == "own"]
+        assert [each.partition_key for each in last.run_requests or ()] == own

@@ -1,0 +1,29 @@
+"""Which windows are written after approvals; tests/catalog_assets/test_plan_approval.py follows them to the library system."""
+
+from __future__ import annotations
+
+from resources.ledger.plans import Decision, Plans
+from resources.postgres.client import Postgres
+from sensors.approved_plan_sensor import plan_writing
+
+
+def approval(number: int, partition: str, sha: str) -> Decision:
+    return Decision(number, partition, sha, "approve", "Ada", "looked at it", "2026-01-05 10:00 UTC")
+
+
+def test_a_window_is_written_once_for_its_last_approval() -> None:
+    first, second, other = approval(1, "A", "1"), approval(2, "A", "2"), approval(3, "B", "3")
+    assert plan_writing([first, second, other]) == {"A": second, "B": other}
+
+
+def test_an_approval_that_was_taken_back_asks_for_nothing(postgres: Postgres) -> None:
+    plans = Plans(postgres, "folio:demo")
+    document = {"partition": "2026-01-05|ebooks", "plan_sha256": "ab" * 32, "measures": "{}"}
+    plans.decide("ebooks", document, "approve", "Ada", "looked at it")
+    assert [each.number for each in plans.approved_after(0)] == [1]
+    assert Plans(postgres, "koha:demo").approved_after(0) == []
+    plans.decide("ebooks", document, "reject", "Bo", "it was another vendor's")
+    assert plans.approved_after(0) == []
+    decision = plans.decision("2026-01-05|ebooks", "ab" * 32)
+    assert decision is not None and decision.sentence.startswith("rejected by Bo on 20")
+    assert plans.decision("2026-01-05|ebooks", "cd" * 32) is None and not plans.has_written("ebooks")
