@@ -24,9 +24,8 @@ def start_demo_library(
     settings: Settings, started: Started, environ: Mapping[str, str], say: Callable[[str], None]
 ) -> dict[str, str]:
     """Variables that lead to the demo ILS: the one whose API `ils.adapter` names."""
-    name = "koha" if settings.ils.adapter == "koha" else "ils"
-    data = settings.var / "demo" / name
-    port_file = data / "port"
+    name, port_file = _name_and_port(settings)
+    data = port_file.parent
     if not started.find(f"demo-{name}"):
         say("starting the demo library's ILS")
         data.mkdir(parents=True, exist_ok=True)
@@ -45,6 +44,21 @@ def start_demo_library(
         ]
         process = started.start(f"demo-{name}", command, environ, cwd=CHECKOUT)
         wait_for_file(port_file, process, 60)
+    return _variables(port_file)
+
+
+def running_demo_library(settings: Settings, started: Started) -> dict[str, str]:
+    """The same variables, where it runs; else none."""
+    name, port_file = _name_and_port(settings)
+    return _variables(port_file) if started.find(f"demo-{name}") and port_file.is_file() else {}
+
+
+def _name_and_port(settings: Settings) -> tuple[str, Path]:
+    name = "koha" if settings.ils.adapter == "koha" else "ils"
+    return name, settings.var / "demo" / name / "port"
+
+
+def _variables(port_file: Path) -> dict[str, str]:
     return {"HOLDFAST_ILS_URL": f"http://127.0.0.1:{port_file.read_text().strip()}", **_LOGIN}
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from commands.running import use_what_runs
 from holdfast.settings import SettingsError, load_settings
 from resources.ils.resource import ils_resource
 from resources.lake.resource import lake_resource
@@ -31,6 +32,7 @@ def export(arguments: argparse.Namespace) -> int:
     if arguments.name not in settings.exports:
         allowed = ", ".join(sorted(settings.exports)) or "none: add a table [exports.NAME] to holdfast.toml"
         raise SettingsError(f"{arguments.name}: no such export (there are: {allowed})")
+    use_what_runs(settings)
     day = dt.datetime.now(zoneinfo.ZoneInfo(settings.library.timezone)).date().isoformat()
     needed = {
         "lake": lake_resource(settings),

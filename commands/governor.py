@@ -8,6 +8,7 @@ import datetime as dt
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from commands.running import use_what_runs
 from holdfast.environment import read_environment
 from holdfast.settings import Settings, load_settings
 from resources.governor.client import GovernorState
@@ -25,7 +26,9 @@ def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def governor(arguments: argparse.Namespace) -> int:
-    settings, environment = load_settings(arguments.config), read_environment()
+    settings = load_settings(arguments.config)
+    use_what_runs(settings)
+    environment = read_environment()
     redis = Redis(environment.need("HOLDFAST_REDIS_URL"), namespace=namespace_of(settings))
     with contextlib.closing(redis):
         found = governor_of(settings, environment, redis)

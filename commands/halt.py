@@ -6,6 +6,7 @@ import argparse
 from contextlib import closing
 from pathlib import Path
 
+from commands.running import use_what_runs
 from holdfast.environment import read_environment
 from holdfast.settings import SettingsError, load_settings
 from resources.postgres.client import Postgres
@@ -18,7 +19,7 @@ def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         parser = parsers.add_parser(action, help=f"{text}; without a scope: say what is halted")
         scope = parser.add_mutually_exclusive_group()
         scope.add_argument("--all", action="store_true", help="everything")
-        scope.add_argument("--source", default="", help="a source of holdfast.toml")
+        scope.add_argument("--source", default="", help="a source or feed of holdfast.toml")
         scope.add_argument("--queue", default="", help="a queue of the workers, as ils.sync.holdings")
         parser.add_argument("--who", default="", help="your name: it is kept")
         parser.add_argument("--why", default="", help="the reason: it is kept, too")
@@ -29,10 +30,13 @@ def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def halt_or_resume(arguments: argparse.Namespace) -> int:
     """0 where it was done or asked only, 1 where there was nothing to lift."""
     settings = load_settings(arguments.config)
+    use_what_runs(settings)
     scope: Scope = "all" if arguments.all else "source" if arguments.source else "queue"
     name = arguments.source or arguments.queue
-    if arguments.source and arguments.source not in settings.sources:
-        raise SettingsError(f"--source {name}: no such source (allowed: {', '.join(sorted(settings.sources))})")
+    if arguments.source and arguments.source not in {*settings.sources, *settings.feeds}:
+        raise SettingsError(
+            f"--source {name}: no such source (allowed: {', '.join(sorted({*settings.sources, *settings.feeds}))})"
+        )
     asked = arguments.all or name
     if asked and not (arguments.who.strip() and arguments.why.strip()):
         raise SettingsError("--who and --why are needed: they are kept with what is done")

@@ -8,9 +8,9 @@ import json
 import sys
 from collections.abc import Sequence
 
-from holdfast.environment import Environment, read_environment
-from holdfast.settings import SettingsError, load_settings
-from resources.embedded.services import status
+from commands.running import use_what_runs
+from holdfast.environment import read_environment
+from holdfast.settings import load_settings
 from resources.postgres.client import Postgres
 from resources.search.client import MOST_HITS, Hit, Search
 from resources.search.elastic import ElasticIndex
@@ -33,8 +33,9 @@ def _limit(text: str) -> int:
 
 def search(arguments: argparse.Namespace) -> int:
     """0 where something was found, 1 where nothing was."""
+    use_what_runs(load_settings())
     environment = read_environment()
-    postgres = Postgres(_postgres_url(environment), connections=1)
+    postgres = Postgres(environment.need("HOLDFAST_POSTGRES_URL"), connections=1)
     elastic = environment.get("HOLDFAST_ELASTICSEARCH_URL")
     client = Search(postgres, ElasticIndex(elastic) if elastic else None)
     try:
@@ -47,19 +48,6 @@ def search(arguments: argparse.Namespace) -> int:
     if not hits:
         print(f"nothing has {arguments.text!r}", file=sys.stderr)
     return 0 if hits else 1
-
-
-def _postgres_url(environment: Environment) -> str:
-    """The given PostgreSQL, else the embedded one where it runs: a search starts nothing."""
-    if given := environment.get("HOLDFAST_POSTGRES_URL"):
-        return given
-    embedded = status(load_settings().var)["postgres"]
-    if not embedded.answers:
-        raise SettingsError(
-            "no PostgreSQL: HOLDFAST_POSTGRES_URL is not set and the embedded one does not run; "
-            "start it with `make run` or `holdfast services start`"
-        )
-    return embedded.url
 
 
 def as_lines(hits: Sequence[Hit]) -> str:

@@ -226,13 +226,13 @@ class Rollback:
         return taken
 
     def _hide(self, taken: Taken, live: LiveRecord, family: list[dict[str, Any]], *, begun: bool) -> Taken:
-        row = taken.row
-        edited = _edited(row, mask_fields(live.fields, self._rules, self._salt))
+        row, unknown = taken.row, not taken.row["patch"]  # written before the ledger kept patches
+        edited = [] if unknown else _edited(row, mask_fields(live.fields, self._rules, self._salt))
         again = any(each["state"] == "acknowledged" and each is not row and not each["undoes"] for each in family)
         can_delete = "bib" in self._ils.capabilities.deletes
         if self._created == "keep":
             taken.detail = "created records are kept by `created: keep`"
-        elif self._created == "delete" and can_delete and not edited and not again:
+        elif self._created == "delete" and can_delete and not edited and not again and not unknown:
             taken.undo = "delete"
         elif not self._ils.capabilities.suppresses:
             taken.state, taken.detail = "cannot", "this library system can't hide a record; delete it there"
@@ -240,8 +240,9 @@ class Rollback:
             taken.detail = "somebody has suppressed it already"
         else:
             taken.undo = "suppress"
-        if edited or again:
-            why = "edited since" if edited else "written again since by another window"
+        if edited or again or unknown:
+            why = "written again since by another window" if again else "nothing says what it was created with"
+            why = "edited since" if edited else why
             taken.detail = "; ".join(part for part in (taken.detail, why) if part)
             taken.conflicts = edited
         if taken.undo:
@@ -397,7 +398,7 @@ def _said(taken: Taken) -> str:
 def _edited(row: Mapping[str, Any], live: Fields) -> list[Conflict]:
     """What of a created record is not as it was created. The system's numbers and dates are its own."""
     own = ("001", "003", "005", "LDR")
-    made = [(tag, text) for tag, text in row["patch"]["adds"] if tag not in own] if row["patch"] else []
+    made = [(tag, text) for tag, text in row["patch"]["adds"] if tag not in own]
     found = [each for each in live if each[0] not in own and not (each[0] == "999" and each[1].startswith("ff"))]
     undone = undo(made, found, found)  # what was done to it since, as if that were a change of ours
     gone = [Conflict(tag, "", None, text, None) for tag, text in undone.adds if tag not in own]
