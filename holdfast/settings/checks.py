@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import zoneinfo
+from collections.abc import Iterable
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
@@ -46,12 +48,16 @@ def _check_address(value: str) -> str:
     return value
 
 
-def _check_file_day(value: str) -> str:
+def _groups(pattern: str) -> set[str]:
     try:
-        groups = re.compile(value).groupindex
+        return set(re.compile(pattern).groupindex)
     except re.error as error:
         raise ValueError(f"must be a regular expression; {error}") from error
-    if value and "day" not in groups and not {"year", "month", "date"} <= set(groups):
+
+
+def _check_file_day(value: str) -> str:
+    groups = _groups(value)
+    if value and "day" not in groups and not {"year", "month", "date"} <= groups:
         raise ValueError(
             "must have a group (?P<day>…) that matches YYYYMMDD, YYMMDD or YYYY-MM-DD, or the groups year, month and date"
         )
@@ -59,11 +65,7 @@ def _check_file_day(value: str) -> str:
 
 
 def _check_number_pattern(value: str) -> str:
-    try:
-        groups = re.compile(value).groupindex
-    except re.error as error:
-        raise ValueError(f"must be a regular expression; {error}") from error
-    if "number" not in groups:
+    if "number" not in _groups(value):
         raise ValueError("must have a group (?P<number>…): the control number in an OAI identifier")
     return value
 
@@ -79,6 +81,12 @@ def _check_time_of_day(value: str) -> str:
     if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
         raise ValueError("must be a time of day from 00:00 to 24:00, as '07:30'")
     return value
+
+
+def nearest(found: str, allowed: Iterable[str]) -> str:
+    """What goes behind a list of allowed names: the one that was meant, if one is near."""
+    near = difflib.get_close_matches(found, list(allowed), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
 
 
 Timezone = Annotated[str, AfterValidator(_check_timezone)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from holdfast.feeds.elements import ELEMENTS, KEYS, FeedKind
-from holdfast.settings.checks import Cron, Table
+from holdfast.settings.checks import Cron, Table, nearest
 
 
 class Feed(Table):
@@ -53,9 +52,9 @@ class Feed(Table):
         allowed = ELEMENTS[self.kind]
         for element in (*self.columns, *self.constants):
             if element not in allowed:
-                near = difflib.get_close_matches(element, allowed, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else ""
-                raise ValueError(f"{element}: no such element of {self.kind} (allowed: {', '.join(allowed)}){hint}")
+                raise ValueError(
+                    f"{element}: no such element of {self.kind} (allowed: {', '.join(allowed)}){nearest(element, allowed)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 from typing import Literal
 from urllib.parse import urlsplit
@@ -10,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, model_validator
 
 from holdfast.museum.elements import ELEMENTS
-from holdfast.settings.checks import Address, Cron, Table
+from holdfast.settings.checks import Address, Cron, Table, nearest
 
 
 class Collection(Table):
@@ -58,9 +57,9 @@ class Collection(Table):
     def _elements_are_known(self) -> Collection:
         for element in (*self.columns, *self.constants, *self.required):
             if element not in ELEMENTS:
-                near = difflib.get_close_matches(element, ELEMENTS, n=1)
-                hint = f"; did you mean '{near[0]}'?" if near else ""
-                raise ValueError(f"{element}: no such element (allowed: {', '.join(ELEMENTS)}){hint}")
+                raise ValueError(
+                    f"{element}: no such element (allowed: {', '.join(ELEMENTS)}){nearest(element, ELEMENTS)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -11,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from holdfast.settings.checks import nearest
 from holdfast.settings.whole import Settings
 
 
@@ -37,9 +37,7 @@ def _line(error: Any) -> str:
     found = error.get("input")
     if error["type"] == "extra_forbidden":
         allowed = _allowed_keys(location[:-1])
-        near = difflib.get_close_matches(str(location[-1]), allowed, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        return f"{key}: no such key (allowed: {', '.join(allowed)}){hint}"
+        return f"{key}: no such key (allowed: {', '.join(allowed)}){nearest(str(location[-1]), allowed)}"
     if error["type"] == "missing":
         return f"{key}: missing; add it"
     message = error["msg"].removeprefix("Value error, ")

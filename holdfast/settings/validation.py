@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Literal
 
@@ -10,15 +9,13 @@ from pydantic import Field, model_validator
 
 from holdfast.marc.validation.issues import KINDS
 from holdfast.marc.validation.local import LocalRule
-from holdfast.settings.checks import Table
+from holdfast.settings.checks import Table, nearest
 
 
 def check_issue(key: str, code: str, rules: tuple[LocalRule, ...]) -> None:
     known = [*KINDS, *(rule.code for rule in rules)]
     if code not in known:
-        near = difflib.get_close_matches(code, known, n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise ValueError(f"{key}: found {code!r}; no such issue (allowed: {', '.join(known)}){hint}")
+        raise ValueError(f"{key}: found {code!r}; no such issue (allowed: {', '.join(known)}){nearest(code, known)}")
 
 
 class Schemas(Table):
