@@ -113,7 +113,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 def _type(annotation: Any) -> str:
     text = str(annotation) if get_args(annotation) else getattr(annotation, "__name__", str(annotation))
     text = re.sub(r"Annotated\[(\w+), AfterValidator\([^)]*\)\]", r"\1", text)
-    return re.sub(r"(typing|pathlib|datetime|holdfast\.settings)\.", "", text)
+    return re.sub(r"(typing|pathlib|datetime|holdfast\.settings\.\w+)\.", "", text)
 
 
 def _default(field: Any) -> str:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import time
-import zoneinfo
-
 import dagster as dg
 
 from holdfast.harvest.file_names import shown_name
@@ -13,7 +9,7 @@ from holdfast.settings import Settings
 from resources.museum_exports.client import DroppedFile
 from resources.vault.feeds import feed_files
 from sensors.halting import unless_halted
-from sensors.museum_export_sensor import SeenExports, hash_of, plan_exports
+from sensors.still_files import ask_for_still
 
 
 def feed_listing(settings: Settings) -> list[DroppedFile]:
@@ -31,7 +27,6 @@ def feed_run(feed: str, day: str, run_key: str) -> dg.RunRequest:
 
 def build_feed_drop_sensor(settings: Settings) -> dg.SensorDefinition:
     """The sensor of all feeds."""
-    timezone = zoneinfo.ZoneInfo(settings.library.timezone)
     still = {name: feed.still_seconds for name, feed in settings.feeds.items()}
 
     @dg.sensor(
@@ -43,19 +38,6 @@ def build_feed_drop_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     @unless_halted(queue="ils.sync.holdings")
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        listing = feed_listing(settings)
-        requests, seen = plan_exports(
-            SeenExports.from_cursor(context.cursor),
-            listing,
-            now=time.time(),
-            days=(settings.partitions.first_day, dt.datetime.now(dt.UTC).astimezone(timezone).date()),
-            still_seconds=still,
-            hash_of=hash_of,
-        )
-        return dg.SensorResult(
-            run_requests=[feed_run(each.collection, each.day, each.run_key) for each in requests],
-            skip_reason=None if requests else f"{len(listing)} files in {settings.feed_drops}; none new and still",
-            cursor=seen.to_cursor(),
-        )
+        return ask_for_still(context, settings, feed_listing(settings), still, feed_run, settings.feed_drops)
 
     return sense

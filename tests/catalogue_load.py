@@ -58,15 +58,17 @@ def messages_of(result: dg.ExecuteInProcessResult) -> str:
 
 
 class Loaded:
-    """What a run of the job came to."""
+    """What a run of the job came to; `last`: the asset whose rows have an outcome each."""
+
+    last = "ils_commits"
 
     def __init__(self, result: dg.ExecuteInProcessResult, source: str) -> None:
         self.result, self._source = result, source
         self.success = result.success
         self.lake = Lake(SETTINGS.var / "lake")
 
-    def rows(self, asset: str = "ils_commits", table: str = "rows") -> pl.DataFrame:
-        return self.lake.read(asset, partition(self._source), table)
+    def rows(self, asset: str = "", table: str = "rows") -> pl.DataFrame:
+        return self.lake.read(asset or self.last, partition(self._source), table)
 
     @property
     def outcomes(self) -> dict[str, int]:
@@ -112,14 +114,18 @@ def load(source: str = "ebooks", only: tuple[str, ...] = ALL) -> Loaded:
     return Loaded(result, source)
 
 
-def fine(source: str = "ebooks", only: tuple[str, ...] = ALL) -> Loaded:
-    """`load`, which must succeed with every conservation check passed."""
-    loaded = load(source, only)
+def assert_conserved(loaded: Loaded) -> None:
     assert loaded.success, loaded.error
     failed = {
         name: each.description for name, each in loaded.checks.items() if "conservation" in name and not each.passed
     }
     assert not failed
+
+
+def fine(source: str = "ebooks", only: tuple[str, ...] = ALL) -> Loaded:
+    """`load`, which must succeed with every conservation check passed."""
+    loaded = load(source, only)
+    assert_conserved(loaded)
     return loaded
 
 
@@ -133,17 +139,22 @@ def start_load(
 ) -> subprocess.Popen[bytes]:
     """The job in a process of its own, to be killed; it ends with 0 where the run succeeds. `before` is run first; `ils`:
     more lines of the table."""
+    own = f"chunk_records = {chunk_records}\nlease_seconds = 1\n{ils}\n"
+    return in_a_process(f"{before}\nfrom tests.catalogue_load import load\nloaded = load({source!r}, {only!r})", own)
+
+
+def in_a_process(code: str, ils: str) -> subprocess.Popen[bytes]:
+    """`code`, which makes `loaded`, in a process that ends with 0 where the run succeeds; `ils`: the table of that name."""
     config = SETTINGS.var / "holdfast.toml"
     config.parent.mkdir(parents=True, exist_ok=True)
-    own = f"chunk_records = {chunk_records}\nlease_seconds = 1\n{ils}\n"
     # The demo's feeds say what FOLIO has a place for, and not every system.
     text = re.sub(
         r"^\[feeds\..*?(?=^\[(?!feeds))", "", (ROOT / "holdfast.toml").read_text(), flags=re.MULTILINE | re.DOTALL
     )
-    config.write_text(text + f"\n[ils]\n{own}")
+    config.write_text(text + f"\n[ils]\n{ils}")
     code = (
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{before}\nfrom tests.catalogue_load import load\n"
-        f"loaded = load({source!r}, {only!r})\nprint(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
+        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\n{code}\n"
+        "print(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
     )
     return subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code],

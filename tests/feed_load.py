@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import polars as pl
 
 from catalog_assets.definitions import build_defs
 from catalog_assets.partitions import SETTINGS
-from resources.lake.client import Lake
-from tests.catalogue_load import DAY, ROOT, messages_of
+from tests.catalogue_load import DAY, Loaded, assert_conserved, in_a_process
 
 ALL = ("feed_drops", "feed_plan", "feed_commits")
 HEAD = "matriculation,card,login,family_name,given_name,mail,born,status,until\n"
@@ -42,29 +39,8 @@ def student(number: int, family: str = "", until: str = "30.09.2031", status: st
     return ",".join((*values, cells["mail"], cells["born"], status, until)) + "\n"
 
 
-class FeedLoaded:
-    """What a run of the job came to."""
-
-    def __init__(self, result: dg.ExecuteInProcessResult, feed: str) -> None:
-        self.result, self._feed, self.success = result, feed, result.success
-        self.lake = Lake(SETTINGS.var / "lake")
-        self.error = messages_of(result)
-
-    def rows(self, asset: str = "feed_commits", table: str = "rows") -> pl.DataFrame:
-        return self.lake.read(asset, feed_partition(self._feed), table)
-
-    @property
-    def outcomes(self) -> dict[str, int]:
-        return dict(self.rows().group_by("outcome").len().sort("outcome").iter_rows())
-
-    @property
-    def of_records(self) -> dict[int, str]:
-        return dict(self.rows().select("record", "outcome").iter_rows())
-
-    @property
-    def checks(self) -> dict[str, dg.AssetCheckEvaluation]:
-        found = self.result.get_asset_check_evaluations()
-        return {f"{each.asset_key.to_user_string()}.{each.check_name}": each for each in found}
+class FeedLoaded(Loaded):
+    last = "feed_commits"
 
     @property
     def waits_for(self) -> str:
@@ -90,28 +66,11 @@ def fine_feed(
 ) -> FeedLoaded:
     """`feed_load`, which must succeed with every conservation check passed."""
     loaded = feed_load(feed, only, instance)
-    assert loaded.success, loaded.error
-    failed = {
-        name: each.description for name, each in loaded.checks.items() if "conservation" in name and not each.passed
-    }
-    assert not failed
+    assert_conserved(loaded)
     return loaded
 
 
 def start_feed_load(feed: str = "students", *, chunk_records: int = 3) -> subprocess.Popen[bytes]:
     """The job in a process of its own, to be killed; it ends with 0 where the run succeeds."""
-    config = SETTINGS.var / "holdfast.toml"
-    config.parent.mkdir(parents=True, exist_ok=True)
-    pace = f"\n[ils]\nchunk_records = {chunk_records}\nprogress_records = 100\nlease_seconds = 2\n"
-    config.write_text((ROOT / "holdfast.toml").read_text() + pace)
-    code = (
-        f"import sys\nsys.path.insert(0, {str(ROOT)!r})\nfrom tests.feed_load import feed_load\n"
-        f"loaded = feed_load({feed!r})\nprint(loaded.error, file=sys.stderr)\nsys.exit(not loaded.success)"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=ROOT,
-        env={**os.environ, "HOLDFAST_CONFIG": str(config)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    pace = f"chunk_records = {chunk_records}\nprogress_records = 100\nlease_seconds = 2\n"
+    return in_a_process(f"from tests.feed_load import feed_load\nloaded = feed_load({feed!r})", pace)

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 
 from catalog_assets.definitions import build_defs
-from tests.catalogue_load import DAY
+from tests.catalogue_load import DAY, messages_of
 
 OPS = {
     "halt_ingestion": "halt",
@@ -32,13 +32,7 @@ class Recovered:
 
     @property
     def error(self) -> str:
-        said = []
-        for event in self.result.get_step_failure_events():
-            found = event.step_failure_data.error
-            while found is not None:
-                said.append(found.message)
-                found = found.cause
-        return "\n".join(said)
+        return messages_of(self.result)
 
 
 def run(job: str, window: str = "", /, **form: Any) -> Recovered:

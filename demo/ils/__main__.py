@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import socket
-import sys
 from pathlib import Path
 
-import uvicorn
-
 from demo.ils.app import Options, build
-from demo.ils.transport import ReachableProtocol
+from demo.loopback import listen, serve, tell
 
 HEADERS_AT_MOST = 4 * 1024 * 1024  # a correlation id for each of 10,000 records fits
 
@@ -42,28 +38,9 @@ def main(given: list[str] | None = None) -> int:
         secure_cookies=chosen.secure_cookies,
         most_in_batch=chosen.most_in_batch,
     )
-    app = build(path, options)
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", chosen.port))
-    listener.listen(128)
-    port = listener.getsockname()[1]
-    config = uvicorn.Config(
-        app,
-        http=ReachableProtocol,
-        ws="none",
-        log_level="critical",
-        access_log=False,
-        timeout_keep_alive=75,
-        h11_max_incomplete_event_size=HEADERS_AT_MOST,
-    )
-    if chosen.port_file:
-        part = chosen.port_file.with_name(chosen.port_file.name + ".part")
-        part.write_text(f"{port}\n", encoding="ascii")
-        part.replace(chosen.port_file)
-    sys.stdout.write(f"listening on http://127.0.0.1:{port}\n")
-    sys.stdout.flush()
-    uvicorn.Server(config).run(sockets=[listener])
+    app, listener = build(path, options), listen(chosen.port)
+    tell(listener, chosen.port_file)
+    serve(app, listener, timeout_keep_alive=75, h11_max_incomplete_event_size=HEADERS_AT_MOST)
     return 0
 
 

@@ -19,7 +19,7 @@ from demo.ils import audit, control, reference, source_record_search
 from demo.ils.answers import as_json, flag, json_of, number, origin_of
 from demo.ils.entity_routes import entity_routes
 from demo.ils.errors import Refused, bad_request
-from demo.ils.faults import Faults, FaultsMiddleware
+from demo.ils.faults import Faults, FaultsMiddleware, fault_routes
 from demo.ils.gateway import Gateway, RequestLog, RequestLogMiddleware
 from demo.ils.inventory import HOLDINGS, INSTANCE, ITEM, Inventory, Kind
 from demo.ils.source_records import SourceRecords
@@ -307,17 +307,6 @@ def demo_routes(
         await run_in_threadpool(reference.fill, store)
         return Response(status_code=204)
 
-    async def add_faults(request: Request) -> Response:
-        faults.add(await json_of(request))
-        return as_json(faults.shown(), 201)
-
-    async def read_faults(_: Request) -> Response:
-        return as_json(faults.shown())
-
-    async def clear_faults(_: Request) -> Response:
-        faults.clear()
-        return Response(status_code=204)
-
     async def read_workload(_: Request) -> Response:
         return as_json(workload.shown())
 
@@ -333,9 +322,7 @@ def demo_routes(
         Route("/_demo/requests", read_requests, methods=["GET"]),
         Route("/_demo/state", state, methods=["GET"]),
         Route("/_demo/reset", reset, methods=["POST"]),
-        Route("/_demo/faults", add_faults, methods=["POST"]),
-        Route("/_demo/faults", read_faults, methods=["GET"]),
-        Route("/_demo/faults", clear_faults, methods=["DELETE"]),
+        *fault_routes(faults),
         Route("/_demo/workload", read_workload, methods=["GET"]),
         Route("/_demo/workload", set_workload, methods=["PUT"]),
         Route("/_demo/edit", edit, methods=["POST"]),

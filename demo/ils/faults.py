@@ -17,9 +17,12 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from demo.ils.answers import as_json, json_of
 from demo.ils.errors import bad_request
 from demo.ils.transport import cut
 
@@ -122,6 +125,27 @@ class Faults:
                         return wait, rule
                     wait += rule.seconds
         return wait, None
+
+
+def fault_routes(faults: Faults) -> list[Route]:
+    """By which the rules are given, seen and taken away."""
+
+    async def add_faults(request: Request) -> Response:
+        faults.add(await json_of(request))
+        return as_json(faults.shown(), 201)
+
+    async def read_faults(_: Request) -> Response:
+        return as_json(faults.shown())
+
+    async def clear_faults(_: Request) -> Response:
+        faults.clear()
+        return Response(status_code=204)
+
+    return [
+        Route("/_demo/faults", add_faults, methods=["POST"]),
+        Route("/_demo/faults", read_faults, methods=["GET"]),
+        Route("/_demo/faults", clear_faults, methods=["DELETE"]),
+    ]
 
 
 class FaultsMiddleware:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import socket
-import sys
 from pathlib import Path
 
-import uvicorn
-
-from demo.ils.transport import ReachableProtocol
 from demo.koha.app import Options, build
 from demo.koha.seed import seed_store
+from demo.loopback import listen, serve, tell
 
 
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
@@ -38,26 +34,9 @@ def main(given: list[str] | None = None) -> int:
     options = Options(
         token_seconds=chosen.token_seconds, control_number=not chosen.no_control_number, oai_page=chosen.oai_page
     )
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", chosen.port))
-    listener.listen(128)
-    port = listener.getsockname()[1]
-    config = uvicorn.Config(
-        build(path, options),
-        http=ReachableProtocol,
-        ws="none",
-        log_level="critical",
-        access_log=False,
-        timeout_keep_alive=75,
-    )
-    if chosen.port_file:
-        part = chosen.port_file.with_name(chosen.port_file.name + ".part")
-        part.write_text(f"{port}\n", encoding="ascii")
-        part.replace(chosen.port_file)
-    sys.stdout.write(f"listening on http://127.0.0.1:{port}\n")
-    sys.stdout.flush()
-    uvicorn.Server(config).run(sockets=[listener])
+    app, listener = build(path, options), listen(chosen.port)
+    tell(listener, chosen.port_file)
+    serve(app, listener, timeout_keep_alive=75)
     return 0
 
 

@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from demo.ils import audit
 from demo.ils.audit import Origin
 from demo.ils.errors import Refused
-from demo.ils.faults import Faults, FaultsMiddleware
+from demo.ils.faults import Faults, FaultsMiddleware, fault_routes
 from demo.ils.gateway import RequestLog, RequestLogMiddleware, correlation_ids, refuses_foreign, request_id
 from demo.ils.store import Store
 from demo.koha import listing, marc, oai, shapes
@@ -385,17 +385,6 @@ def demo_routes(store: Store, biblios: Biblios, checkouts: Checkouts, faults: Fa
         await run_in_threadpool(furnish, store)
         return Response(status_code=204)
 
-    async def add_faults(request: Request) -> Response:
-        faults.add(await json_of(request))
-        return as_json(faults.shown(), 201)
-
-    async def read_faults(_: Request) -> Response:
-        return as_json(faults.shown())
-
-    async def clear_faults(_: Request) -> Response:
-        faults.clear()
-        return Response(status_code=204)
-
     async def edit(request: Request) -> Response:
         """`{"biblioId", "tag", "code", "value"}`: a librarian changes the first such field, or adds it."""
         given = await json_of(request)
@@ -418,9 +407,7 @@ def demo_routes(store: Store, biblios: Biblios, checkouts: Checkouts, faults: Fa
         Route("/_demo/requests", read_requests, methods=["GET"]),
         Route("/_demo/state", state, methods=["GET"]),
         Route("/_demo/reset", reset, methods=["POST"]),
-        Route("/_demo/faults", add_faults, methods=["POST"]),
-        Route("/_demo/faults", read_faults, methods=["GET"]),
-        Route("/_demo/faults", clear_faults, methods=["DELETE"]),
+        *fault_routes(faults),
         Route("/_demo/edit", edit, methods=["POST"]),
         Route("/_demo/checkin", check_in, methods=["POST"]),
     ]

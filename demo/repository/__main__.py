@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-import socket
 import sys
 
-import uvicorn
-
-from demo.ils.transport import ReachableProtocol
+from demo.loopback import listen, serve
 from demo.repository.app import Repository
 from demo.repository.content import fill
 from demo.repository.store import Store
@@ -22,14 +19,11 @@ def main(given: list[str] | None = None) -> int:
     chosen = parser.parse_args(given)
     repository = Repository(Store(), page_items=chosen.page_items)
     count = fill(repository.store, dt.datetime.now(dt.UTC).date())
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", chosen.port))
+    listener = listen(chosen.port)
     port = listener.getsockname()[1]
     sys.stdout.write(f"{count} items; OAI-PMH at http://127.0.0.1:{port}/oai, SRU at http://127.0.0.1:{port}/sru\n")
     sys.stdout.flush()
-    config = uvicorn.Config(repository.app, http=ReachableProtocol, ws="none", log_level="critical", access_log=False)
-    uvicorn.Server(config).run(sockets=[listener])
+    serve(repository.app, listener)
     return 0
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
@@ -17,7 +18,7 @@ from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import MaskingRules
 from holdfast.settings import Ils as Pace
 from holdfast.settings import Source
-from resources.ils.client import Ils, IlsDownError, Unit
+from resources.ils.client import Ils, IlsDownError, Unit, Written
 from resources.ils.errors import WaitUntilError
 from resources.ils.snapshot import as_live
 from resources.lake.client import Lake
@@ -36,7 +37,13 @@ WRITTEN = pl.Schema(
         "code": pl.String,  # under which it is quarantined; '' where it was written
     }
 )
+Row = tuple[int, str, str, str]
+"""A row of WRITTEN."""
 _LONGEST = 200  # of an identifier's value; of a longer one (a title) its hash stands for it
+_HINTS = {
+    "failed": "the library system's answer says what it does not take; mend the record at the vendor, or the mapping",
+    "conflicted": "materialize catalog_snapshot and this partition again: the record is then planned anew on what is there now",
+}
 
 
 @dataclass
@@ -53,6 +60,50 @@ class Applied:
     def pace(self) -> dict[str, int | float]:
         """For the asset's metadata."""
         return {"chunks": self.progress.chunks, "records_a_second": round(self.progress.rate, 1)}
+
+
+def carry_out(
+    rows: Iterable[Row],
+    committer: Committer,
+    load: Load,
+    locks: Locks,
+    pace: Pace,
+    halted: Callable[[], str],
+    busy: Callable[[BusyError], str],
+) -> Applied:
+    """Write a window under its lock; what stops that on the way is in `waiting`, and what was not written stays planned.
+
+    Args:
+        rows: what becomes of each record, written by `committer` as it is asked for.
+        busy: says what to do where another run is at the window, or at a record of it.
+    """
+    applied, written = Applied(progress=committer.progress), list[Row]()
+    try:
+        if why := halted():
+            raise HaltedError(why)
+        # A holder that lives renews its lease within a third of it; one that died is waited for.
+        window = of_window(load.source, load.partition)
+        with locks.wait_for([window], 2 * pace.lease_seconds + 5, only_the_dead=True):
+            for row in rows:
+                written.append(row)
+                applied.now += row[1] == "acknowledged" and row[2] != "settled before"
+    except BusyError as error:
+        log.warning("%s", error)
+        applied.waiting = busy(error)
+    except (IlsDownError, LocksAwayError, LockLostError) as error:
+        log.error("%s", error)
+        # A quota that is spent is nobody's failure: what was not written stays planned, and the text says until when.
+        applied.waiting, applied.failed = str(error), not isinstance(error, WaitUntilError)
+    except HaltedError as error:
+        log.warning("%s", error)
+        applied.waiting = f"waiting: {error}"
+    applied.written = pl.DataFrame(written, schema=WRITTEN, orient="row")
+    return applied
+
+
+def row_of(record: int, each: Written, committer: Committer) -> Row:
+    code = "ils.collision" if each.idempotency_key in committer.collided else f"ils.{each.state}"
+    return record, each.state, each.answer, code if each.state in ("conflicted", "failed") else ""
 
 
 def units_of(plan: pl.DataFrame, patches: pl.DataFrame) -> Iterator[Unit]:
@@ -159,43 +210,22 @@ def apply_window(
     written.
     """
     plan = lake.read("change_plan", partition)
-    applied = Applied(waiting=waiting)
-    if applied.waiting or not plan.height:
-        return applied
-    rows: list[tuple[int, str, str, str]] = []
-    try:
-        if why := halted():
-            raise HaltedError(why)
-        # A holder that lives renews its lease within a third of it; one that died is waited for.
-        with locks.wait_for([of_window(load.source, partition)], 2 * pace.lease_seconds + 5, only_the_dead=True):
-            committer = Committer(
-                ils,
-                ledger,
-                load,
-                rules,
-                salt,
-                locks,
-                chunk_records=pace.chunk_records,
-                progress_records=pace.progress_records,
-                total=plan.height,
-                halted=halted,
-            )
-            applied.progress = committer.progress
-            for row in _write_window(lake, partition, plan, ils, committer, source, rules, salt):
-                rows.append(row)
-                applied.now += row[1] == "acknowledged" and row[2] != "settled before"
-    except BusyError as error:
-        log.warning("%s", error)
-        applied.waiting = _who(error, load.source, partition)
-    except (IlsDownError, LocksAwayError, LockLostError) as error:
-        log.error("%s", error)
-        # A quota that is spent is nobody's failure: what was not written stays planned, and the text says until when.
-        applied.waiting, applied.failed = str(error), not isinstance(error, WaitUntilError)
-    except HaltedError as error:
-        log.warning("%s", error)
-        applied.waiting = f"waiting: {error}"
-    applied.written = pl.DataFrame(rows, schema=WRITTEN, orient="row")
-    return applied
+    if waiting or not plan.height:
+        return Applied(waiting=waiting)
+    committer = Committer(
+        ils,
+        ledger,
+        load,
+        rules,
+        salt,
+        locks,
+        chunk_records=pace.chunk_records,
+        progress_records=pace.progress_records,
+        total=plan.height,
+        halted=halted,
+    )
+    rows = _write_window(lake, partition, plan, ils, committer, source, rules, salt)
+    return carry_out(rows, committer, load, locks, pace, halted, lambda error: _who(error, load.source, partition))
 
 
 def _who(error: BusyError, source: str, partition: str) -> str:
@@ -216,8 +246,7 @@ def _write_window(
     source: Source,
     rules: MaskingRules,
     salt: bytes,
-) -> Iterator[tuple[int, str, str, str]]:
-    """Rows of WRITTEN."""
+) -> Iterator[Row]:
     watermark = lake.read("change_plan", partition, "state").row(0, named=True)["watermark"]
     creates = _really_new(plan).select("record", "idempotency_key")
     records = (
@@ -238,24 +267,27 @@ def _write_window(
         contents = dict(part.select("idempotency_key", "content_sha256").iter_rows())
         units = [each for each in units_of(part, patches) if each.record not in late]
         for each in committer.commit(units, contents, identifiers, collisions):
-            code = "ils.collision" if each.idempotency_key in committer.collided else f"ils.{each.state}"
-            refused = each.state in ("conflicted", "failed")
-            yield numbers[each.idempotency_key], each.state, each.answer, code if refused else ""
+            yield row_of(numbers[each.idempotency_key], each, committer)
 
 
-def refusals(applied: Applied, plan: pl.DataFrame) -> list[Rejection]:
-    """Quarantine entries of what the system refused, or what somebody changed meanwhile."""
-    refused = applied.written.filter(pl.col("state").is_in(["conflicted", "failed"])).join(
-        plan, on="record", how="left"
-    )
+def _with_title(row: Mapping[str, Any]) -> str:
+    return f"record {row['record']} ({(row['title'] or '')[:80]}) → {row['target']}: {row['answer']}"
+
+
+def refusals(
+    applied: Applied,
+    plan: pl.DataFrame,
+    place: Callable[[Mapping[str, Any]], str] = _with_title,
+    hints: Mapping[str, str] = _HINTS,
+) -> list[Rejection]:
+    """Quarantine entries of what the system refused, or what somebody changed meanwhile; `hints` by state."""
+    refused = applied.written.filter(pl.col("state").is_in(list(hints))).join(plan, on="record", how="left")
     return [
         Rejection(
             code=row["code"],
-            place=f"record {row['record']} ({(row['title'] or '')[:80]}) → {row['target']}: {row['answer']}",
+            place=place(row),
             rule="a change is written onto the record that it was planned on, and the library system takes it",
-            hint="the library system's answer says what it does not take; mend the record at the vendor, or the mapping"
-            if row["state"] == "failed"
-            else "materialize catalog_snapshot and this partition again: the record is then planned anew on what is there now",
+            hint=hints[row["state"]],
             correlation_id=row["correlation_id"],
             sha256=row["content_sha256"],
         )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -13,21 +12,22 @@ from holdfast.feeds.rows import mask_rows
 from holdfast.outcomes import Rejection
 from holdfast.settings import Feed
 from holdfast.settings import Ils as Pace
-from resources.ils.client import EntityUnit, IlsDownError
+from resources.ils.client import EntityUnit
 from resources.ils.elements import NoNumberError, UnknownReference, written
-from resources.ils.errors import WaitUntilError
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData
 from resources.lake.client import Lake
-from resources.ledger.applying import WRITTEN, Applied
+from resources.ledger.applying import Applied, Row, carry_out, refusals, row_of
 from resources.ledger.client import Ledger, Load
 from resources.ledger.committing_entities import EntityCommitter
 from resources.ledger.planning_feeds import ASSET as PLAN_ASSET
-from resources.postgres.halts import HaltedError
-from resources.redis.locks import BusyError, LockLostError, Locks, LocksAwayError, of_window
+from resources.redis.locks import BusyError, Locks
 from resources.vault.client import Vault
 from resources.vault.feeds import unmasked
 
-log = logging.getLogger("holdfast.commit")
+_HINTS = {
+    "failed": "the library system's answer says what it does not take; mend the row where the feed comes from",
+    "conflicted": "materialize this partition again: the record is then planned anew on what is there now",
+}
 
 
 class OriginalDiffersError(ValueError):
@@ -77,10 +77,9 @@ def apply_feed(
         OriginalDiffersError: a sealed original does not hold what the plan was made of; nothing of it is written.
     """
     plan = Planned(lake.read(PLAN_ASSET, partition), lake.read(PLAN_ASSET, partition, "changes"))
-    applied = Applied(waiting=lake.read(PLAN_ASSET, partition, "state")["waiting"].item())
-    if applied.waiting or not plan.rows.height:
-        return applied
-    rows: list[tuple[int, str, str, str]] = []
+    waiting = lake.read(PLAN_ASSET, partition, "state")["waiting"].item()
+    if waiting or not plan.rows.height:
+        return Applied(waiting=waiting)
     references = ReferenceData(ils)
     committer = EntityCommitter(
         ils,
@@ -97,29 +96,12 @@ def apply_feed(
         total=plan.rows.height,
         halted=halted,
     )
-    applied.progress = committer.progress
-    try:
-        if why := halted():
-            raise HaltedError(why)
-        # A holder that lives renews its lease within a third of it; one that died is waited for.
-        with locks.wait_for([of_window(load.source, partition)], 2 * pace.lease_seconds + 5, only_the_dead=True):
-            for row in _write(plan, lake, vault, partition, feed, ils, references, committer, salt):
-                rows.append(row)
-                applied.now += row[1] == "acknowledged" and row[2] != "settled before"
-    except BusyError as error:
-        log.warning("%s", error)
-        applied.waiting = (
-            f"{error}; what it is about stays planned: materialize feed_commits again when that run is done"
-        )
-    except (IlsDownError, LocksAwayError, LockLostError) as error:
-        log.error("%s", error)
-        # A quota that is spent is nobody's failure.
-        applied.waiting, applied.failed = str(error), not isinstance(error, WaitUntilError)
-    except HaltedError as error:
-        log.warning("%s", error)
-        applied.waiting = f"waiting: {error}"
-    applied.written = pl.DataFrame(rows, schema=WRITTEN, orient="row")
-    return applied
+    rows = _write(plan, lake, vault, partition, feed, ils, references, committer, salt)
+    return carry_out(rows, committer, load, locks, pace, halted, _who)
+
+
+def _who(error: BusyError) -> str:
+    return f"{error}; what it is about stays planned: materialize feed_commits again when that run is done"
 
 
 def _write(
@@ -132,8 +114,7 @@ def _write(
     references: ReferenceData,
     committer: EntityCommitter,
     salt: bytes,
-) -> Iterator[tuple[int, str, str, str]]:
-    """Rows of WRITTEN."""
+) -> Iterator[Row]:
     contents = dict(plan.rows.select("idempotency_key", "content_sha256").iter_rows())
     records = dict(plan.rows.select("idempotency_key", "record").iter_rows())
     tokens = dict(plan.rows.select("idempotency_key", "key").iter_rows())
@@ -141,9 +122,7 @@ def _write(
         for record, answer in made.refused:
             yield record, "failed", answer, "feed.value"
         for each in committer.commit_entities(made.units, contents, made.keys, tokens):
-            code = "ils.collision" if each.idempotency_key in committer.collided else f"ils.{each.state}"
-            refused = each.state in ("conflicted", "failed")
-            yield records[each.idempotency_key], each.state, each.answer, code if refused else ""
+            yield row_of(records[each.idempotency_key], each, committer)
 
 
 def units_of(
@@ -220,21 +199,10 @@ def _pointers(
     return found
 
 
+def _with_target(row: Mapping[str, Any]) -> str:
+    return f"record {row['record']} → {row['target'] or 'a new record'}: {row['answer']}"
+
+
 def feed_refusals(applied: Applied, plan: pl.DataFrame) -> list[Rejection]:
-    """Quarantine entries of what the system refused, or what somebody changed meanwhile."""
-    refused = applied.written.filter(pl.col("state").is_in(["conflicted", "failed"])).join(
-        plan, on="record", how="left"
-    )
-    return [
-        Rejection(
-            code=row["code"],
-            place=f"record {row['record']} → {row['target'] or 'a new record'}: {row['answer']}",
-            rule="a change is written onto the record that it was planned on, and the library system takes it",
-            hint="materialize this partition again: the record is then planned anew on what is there now"
-            if row["state"] == "conflicted"
-            else "the library system's answer says what it does not take; mend the row where the feed comes from",
-            correlation_id=row["correlation_id"],
-            sha256=row["content_sha256"],
-        )
-        for row in refused.iter_rows(named=True)
-    ]
+    """`refusals` of a feed: a row of it has no title, and may have no target yet."""
+    return refusals(applied, plan, _with_target, _HINTS)
