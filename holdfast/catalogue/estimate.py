@@ -7,11 +7,13 @@ from typing import Any, NamedTuple
 
 
 class Cost(NamedTuple):
-    """What an API asks for a change of a bibliographic record: requests to write and to read, each for `batch` records."""
+    """What an API asks for a change of a bibliographic record: requests to write and to read, each for `batch` records, and
+    reads that each changed record needs of its own, however many are in a request."""
 
     write_requests: int = 1
     read_requests: int = 1
     batch: int = 1
+    own_reads: int = 0
 
 
 class Quota(NamedTuple):
@@ -66,6 +68,7 @@ def estimate(created: int, updated: int, cost: Cost, quota: Quota, seconds_a_rec
     records = created + updated
     batch = max(1, cost.batch)
     requests = math.ceil(records / batch) * cost.write_requests + math.ceil(updated / batch) * cost.read_requests
+    requests += updated * cost.own_reads
     bounds = [requests / quota.per_second] if quota.per_second else []
     bounds += [records * seconds_a_record] if seconds_a_record else []
     days = math.ceil(requests / quota.per_day) if quota.per_day else None

@@ -48,7 +48,8 @@ class Capabilities:
         compares: kinds of which the adapter reads, compares, writes and reads back within `write` itself.
         chosen_ids: kinds of which the client chooses the id of a new record: creating twice creates once.
         batches: most records in one write request, by kind; 1 where it is not named.
-        write_requests, read_requests: requests that a changed record costs where it is written alone, by kind.
+        write_requests, read_requests: requests that a changed record, or a batch of them, costs, by kind.
+        own_reads: reads that each changed record needs beside these, however many are in a batch.
         shows_deletions: the change feed shows what was deleted outright.
         audit: who changed a record can be asked for, by kind.
         suppresses: a record can be hidden from the public.
@@ -65,6 +66,7 @@ class Capabilities:
     batches: Mapping[Kind, int] = field(default_factory=dict)
     write_requests: Mapping[Kind, int] = field(default_factory=dict)
     read_requests: Mapping[Kind, int] = field(default_factory=dict)
+    own_reads: Mapping[Kind, int] = field(default_factory=dict)
     shows_deletions: bool = False
     audit: frozenset[Kind] = frozenset()
     suppresses: bool = True

@@ -69,7 +69,8 @@ class FolioClient(FolioFeeds):
         chosen_ids=frozenset({"bib", "holdings", "item", "patron"}),
         batches={"bib": 100, "holdings": 100, "item": 100},
         write_requests={"bib": 2},
-        read_requests={"bib": 1, "patron": 1},  # a user is read back
+        read_requests={"bib": 2, "patron": 1},  # a user is read back
+        own_reads={"bib": 1},  # a new version of the MARC record needs the generation, which lists do not name
         audit=frozenset({"bib", "holdings", "item"}),
         circulation=True,
         deletes=frozenset({"bib"}),

@@ -81,6 +81,7 @@ def cost_of(capabilities: Capabilities, chunk_records: int) -> Cost:
         capabilities.write_requests.get("bib", 1),
         capabilities.read_requests.get("bib", 1),
         min(chunk_records, capabilities.batches.get("bib", 1)),
+        capabilities.own_reads.get("bib", 0),
     )
 
 
