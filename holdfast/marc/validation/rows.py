@@ -127,11 +127,17 @@ class Rows:
         own = int(self._language_008[record])
         return None if own < 0 else str(self.values(self.fixed_008[0][own : own + 1])[0])[35:38]
 
-    def occurrence(self, fields: Ints) -> Ints:
-        """Which of its record's fields with its tag each of these fields is, from 1."""
-        ranks = np.empty(len(self.tag), dtype=np.int64)
+    @cached_property
+    def place(self) -> Ints:
+        """Of each subfield: its field's place in the record."""
+        return self.subfields["field"].to_numpy()
+
+    @cached_property
+    def ranks(self) -> Ints:
+        """Which of its record's fields with its tag each field is, from 1."""
+        ranks = np.empty(len(self.tag), dtype=np.uint16)
         count_occurrences(self.of, self.tag, np.full(TAGS, -1), np.zeros(TAGS, dtype=np.int64), ranks)
-        return ranks[fields]
+        return ranks
 
     def key(self, places: Ints) -> Ints:
         """Of these subfields: tag * CHARACTERS + code, the tag being their field's `shape`."""
