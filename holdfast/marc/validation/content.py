@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from holdfast.marc.validation.findings import Findings
+from holdfast.marc.kernel import compiled
+from holdfast.marc.string_views import is_there
+from holdfast.marc.validation.findings import Findings, Picks
 from holdfast.marc.validation.memory import UNKNOWN
-from holdfast.marc.validation.rows import TAGS, Ints, Mask, Rows
+from holdfast.marc.validation.rows import TAGS, Ints, Rows
 from holdfast.marc.validation.scan import ASKED, BLANK, CONTROL, REPLACEMENT, SHORT, Picked
 from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle, said_of
 from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
@@ -163,77 +166,108 @@ _ARTICLES = {
 _NONFILING = {222: 2, 240: 2, 242: 2, 243: 2, 245: 2, 440: 2, 830: 2, 130: 1, 630: 1, 730: 1, 740: 1}
 
 
-_SECOND = np.zeros(TAGS, dtype=bool)
-_SECOND[[tag for tag, which in _NONFILING.items() if which == 2]] = True
+_INDICATOR = np.zeros(TAGS, dtype=np.uint8)
+for _tag, _which in _NONFILING.items():
+    _INDICATOR[_tag] = _which
+
+
+def _begin_of(article: str) -> int:
+    """The first two characters, '?' for one beyond ASCII, with the sixth bit set: it tells upper from lower case."""
+    one, two = (ord(each) if each.isascii() else ord("?") for each in article[:2])
+    return (one | 32) * 256 + (two | 32)
+
+
+_LANGUAGES = np.array([int.from_bytes(name.encode()) for name in _ARTICLES], dtype=np.int64)
+_BEGINS = np.zeros((len(_ARTICLES), max(map(len, _ARTICLES.values()))), dtype=np.int64)
+for _row, _own in enumerate(_ARTICLES.values()):
+    _BEGINS[_row, : len(_own)] = [_begin_of(each) for each in _own]
+
+# What is a letter or digit, or becomes another character with a combining mark behind it (NFC).
+_NO_END = np.zeros(256, dtype=np.bool_)
+_NO_END[list(b"<=>?0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
+_CUT = -1
+
+
+@compiled
+def _pick_nonfiling(
+    tag: Any, ind1: Any, ind2: Any, of: Any, first: Any, code: Any, values: Any, indicator: Any, language: Any,
+    languages: Any, begins: Any, no_end: Any, places: Any, counts: Any, which: Any,
+) -> int:  # fmt: skip
+    """Fill `places` of the titles whose count may cut into a word (`which`: _CUT), or that may begin with an article which 245 does
+    not count (the number of its language); how many. A count is clear where the characters up to it are ASCII, the last of them ends no
+    word, and something follows."""
+    picked = 0
+    for k in range(len(tag)):
+        if indicator[tag[k]] == 0:
+            continue
+        count = np.int64(ind2[k] if indicator[tag[k]] == 2 else ind1[k]) - 48
+        if count < 0 or count > 9 or (count == 0 and tag[k] != 245):
+            continue
+        row: Any = np.int64(first[k])
+        end: Any = np.int64(first[k + 1] if k + 1 < len(tag) else len(code))
+        while row < end and code[row] != 0x61:
+            row += 1
+        if row == end:
+            continue
+        size: Any = np.int64(values.words[row, 0]) if is_there(values.valid, values.offset, row) else 0
+        source, begin = values.inline, row * 16 + 4
+        if size > SHORT:
+            source, begin = values.data, values.starts[values.words[row, 2]] + np.int64(values.words[row, 3])
+        found = _CUT
+        if count > 0:
+            clear = size > count and not no_end[source[begin + count - 1]]
+            for at in range(min(count, size)):
+                clear = clear and source[begin + at] < 0x80 and source[begin + at] != 0x3F
+            if clear:
+                continue
+        else:
+            number = language[of[k]]
+            own = 0
+            while own < len(languages) and languages[own] != number:
+                own += 1
+            if own == len(languages) or size == 0 or source[begin] >= 0x80:
+                continue
+            second = np.int64(source[begin + 1]) if size > 1 else 0
+            head = (np.int64(source[begin]) | 32) * 256 + ((second if second < 0x80 else 0x3F) | 32)
+            hit = False
+            for each in begins[own]:
+                hit = hit or each == head
+            if not hit:
+                continue
+            found = own
+        places[picked], counts[picked], which[picked] = row, count, found
+        picked += 1
+    return picked
 
 
 def _nonfiling(rows: Rows, findings: Findings) -> None:
     """The count ends where a word begins; and 245 counts its article."""
-    fields, places = rows.first_of(rows.of_tag(*_NONFILING), "a")
-    if not len(fields):
-        return
-    second = _SECOND[rows.tag[fields]]
-    count = np.where(second, rows.ind2[fields], rows.ind1[fields]).astype(np.int64) - ord("0")
-    texts = rows.characters(places, 11)
-    some = np.flatnonzero((count >= 1) & (count <= 9))
-    some = some[_may_cut(texts.matrix[some], count[some])]
-    titles = rows.values(places[some]).to_list()
-    cut = [k for k, title, n in zip(some.tolist(), titles, count[some].tolist(), strict=True) if _cuts(title, n)]
+    places, counts, which = np.empty((3, len(rows.tag)), dtype=np.int64)
+    picked = _pick_nonfiling(
+        rows.tag, rows.ind1, rows.ind2, rows.of, rows.first, rows.code, rows.text, _INDICATOR, rows.language_number,
+        _LANGUAGES, _BEGINS, _NO_END, places, counts, which,
+    )  # fmt: skip
+    places, which = places[:picked], which[:picked]
+    titles = rows.values(places).to_list()
+    cut, begins = [], []
+    for k, (title, own, count) in enumerate(zip(titles, which.tolist(), counts[:picked].tolist(), strict=True)):
+        if own == _CUT:
+            if _cuts(title, count):
+                cut.append(k)
+        elif (title or "").lower().startswith(_LISTED[own][1]):
+            begins.append(k)
     findings.at_rows(
         "title.nonfiling",
         places[np.array(cut, dtype=np.int64)],
         whole=True,
         detail="the count of nonfiling characters ends inside a word, or behind the title",
     )
-    zero = np.flatnonzero((count == 0) & (rows.tag[fields] == 245))
-    language = rows.language_number[rows.of[fields[zero]]]
-    begins: list[tuple[int, str]] = []
-    for number, (name, articles) in _ARTICLES_BY_NUMBER.items():
-        own = zero[language == number]
-        if not len(own):
-            continue
-        # Letters in upper case are told apart in their sixth bit only; what is picked too many is looked at below.
-        begin = texts.matrix[own, :2].astype(np.int64) | 32
-        own = own[np.isin(begin @ [256, 1], [_begin_of(each) for each in articles])]
-        titles = rows.values(places[own]).to_list()
-        begins += [
-            (k, name)
-            for k, title in zip(own.tolist(), titles, strict=True)
-            if (title or "").lower().startswith(articles)
-        ]
-    begins.sort()
-    findings.at_rows(
-        "title.nonfiling",
-        places[np.array([k for k, _ in begins], dtype=np.int64)],
-        whole=True,
-        detail=[
-            f"the second indicator is 0, and the title begins with an article ({language})" for _, language in begins
-        ],
-    )
+    said = [f"the second indicator is 0, and the title begins with an article ({name})" for name, _ in _LISTED]
+    with_article = np.array(begins, dtype=np.int64)
+    findings.at_rows("title.nonfiling", places[with_article], whole=True, detail=Picks(said, which[with_article]))
 
 
-_ARTICLES_BY_NUMBER = {int.from_bytes(name.encode()): (name, articles) for name, articles in _ARTICLES.items()}
-
-
-def _begin_of(article: str) -> int:
-    """The first two characters as `Characters` has them, with the sixth bit set."""
-    one, two = (ord(each) if each.isascii() else ord("?") for each in article[:2])
-    return (one | 32) * 256 + (two | 32)
-
-
-# What becomes another character with a combining mark behind it (NFC), and no letter.
-_COMPOSED = np.zeros(256, dtype=bool)
-_COMPOSED[list(b"<=>?")] = True
-_ALNUM = np.zeros(256, dtype=bool)
-_ALNUM[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
-
-
-def _may_cut(matrix: Ints, count: Ints) -> Mask:
-    """False: the characters up to the count are ASCII, the last of them is no letter, and something follows."""
-    places = np.arange(len(count))
-    before = matrix[places, count - 1]
-    strange = (matrix == ord("?")) & (np.arange(matrix.shape[1]) < count[:, None])
-    return np.asarray(_ALNUM[before] | _COMPOSED[before] | strange.any(axis=1) | (matrix[places, count] == 0))
+_LISTED = list(_ARTICLES.items())
 
 
 def _cuts(title: str | None, count: int) -> bool:

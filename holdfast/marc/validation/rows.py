@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from holdfast.marc.validation.columns import Characters, Text, characters, text
-from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, count_occurrences, number_rows
+from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, count_occurrences, number_rows, order_by_tag
 
 __all__ = ["CHARACTERS", "NONE", "ODD", "ODD_TAG", "TAGS", "Ints", "Mask", "Rows", "as_rows"]
 
@@ -39,6 +39,7 @@ class Rows:
         tag: of each field; `shape`: the tag by whose rules its content goes (of an 880 that of its partner).
         ind1, ind2: of each field.
         of: place of each field's record in `records`.
+        known_leaders: characters of the leaders, where somebody has them.
     """
 
     records: pl.DataFrame
@@ -51,6 +52,7 @@ class Rows:
     ind1: Ints
     ind2: Ints
     of: Ints
+    known_leaders: Characters | None = None
 
     @cached_property
     def text(self) -> Text:
@@ -68,27 +70,9 @@ class Rows:
         """The first characters of these values."""
         return characters(self.text, places, width)
 
-    @cached_property
-    def _counts(self) -> tuple[Ints, Ints]:
-        """(column by tag, -1 where no record has it; how often each tag occurs: a row a record, a column a tag)"""
-        present = np.flatnonzero(np.bincount(self.tag, minlength=TAGS))
-        column = np.full(TAGS, -1, dtype=np.int64)
-        column[present] = np.arange(len(present))
-        keys = self.of * len(present) + column[self.tag]
-        counts = np.bincount(keys, minlength=self.records.height * len(present))
-        return column, counts.reshape(self.records.height, len(present))
-
     def count(self, *tags: int) -> Ints:
         """How many fields with these tags each record has."""
-        column, counts = self._counts
-        chosen = column[list(tags)]
-        return np.asarray(counts[:, chosen[chosen >= 0]].sum(axis=1))
-
-    @cached_property
-    def repeated(self) -> Mask:
-        """By tag: does a record have it more than once?"""
-        column, counts = self._counts
-        return np.append((counts > 1).any(axis=0), False)[column] & (column >= 0)
+        return np.bincount(self.of[self.of_tag(*tags)], minlength=self.records.height)
 
     @cached_property
     def control(self) -> Mask:
@@ -97,6 +81,8 @@ class Rows:
 
     @cached_property
     def leaders(self) -> Characters:
+        if self.known_leaders is not None:
+            return self.known_leaders
         return characters(text(self.records["leader"]), np.arange(self.records.height), 24)
 
     @cached_property
@@ -161,8 +147,9 @@ class Rows:
     @cached_property
     def _by_tag(self) -> tuple[Ints, Ints]:
         """(places of the fields, by tag; where each tag begins in them)"""
-        order = np.argsort(self.tag.astype(np.uint16), kind="stable")
-        return order, np.searchsorted(self.tag[order], np.arange(TAGS + 1))
+        order, begins = np.empty(len(self.tag), dtype=np.int64), np.zeros(TAGS + 1, dtype=np.int64)
+        order_by_tag(self.tag, begins, order)
+        return order, begins
 
     def of_tag(self, *tags: int) -> Ints:
         """Places of the fields with these tags."""
@@ -193,8 +180,9 @@ class Rows:
         return has
 
 
-def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
-    """Subfields of these records (every record of `subfields` is one of `records`, which is ordered)."""
+def as_rows(records: pl.DataFrame, subfields: pl.DataFrame, leaders: Characters | None = None) -> Rows:
+    """Subfields of these records (every record of `subfields` is one of `records`, which is ordered). leaders: the records' own, where
+    they are at hand."""
     count = subfields.height
     code, one, two = (text(subfields[name]) for name in ("code", "ind1", "ind2"))
     of_row = {
@@ -213,4 +201,4 @@ def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
         code.words, code.valid, code.offset, *arrays.values(),
     )  # fmt: skip
     first, tag, ind1, ind2, of = (arrays[name][:fields].copy() for name in ("first", "tag", "ind1", "ind2", "of"))
-    return Rows(records, subfields, arrays["field"], arrays["codes"], first, tag, tag.copy(), ind1, ind2, of)
+    return Rows(records, subfields, arrays["field"], arrays["codes"], first, tag, tag.copy(), ind1, ind2, of, leaders)
