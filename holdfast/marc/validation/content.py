@@ -84,27 +84,32 @@ def report_values(places: Ints, answers: Ints, said: Mapping[int, tuple[Verdict,
     if not wanted:
         return
     # What is said of a place, in numbers: the codes come in the order in which they are met.
-    first, size = min(wanted), max(wanted) - min(wanted) + 1
-    is_wanted = np.zeros(size + 1, dtype=bool)
-    is_wanted[np.array(list(wanted)) - first] = True
-    inside = (answers >= first) & (answers - first < size)
-    hit = np.flatnonzero(is_wanted[np.where(inside, answers - first, size)])
-    numbers, first_met, which = np.unique(answers[hit], return_index=True, return_inverse=True)
-    by_number = np.argsort(which, kind="stable")
-    begins = np.searchsorted(which[by_number], np.arange(len(numbers) + 1))
+    least, size = min(wanted), max(wanted) - min(wanted) + 1
+    inside = np.flatnonzero((answers >= least) & (answers - least < size))
+    numbers = answers[inside] - least
+    first_met = np.full(size, len(answers), dtype=np.int64)
+    np.minimum.at(first_met, numbers, np.arange(len(numbers)))
     by_code: dict[str, list[tuple[int, Verdict]]] = {}
-    for number in np.argsort(first_met).tolist():
-        for verdict in wanted[int(numbers[number])]:
-            by_code.setdefault(verdict.code, []).append((number, verdict))
+    for number in sorted(wanted, key=lambda each: first_met[each - least]):
+        if first_met[number - least] < len(answers):
+            for verdict in wanted[number]:
+                by_code.setdefault(verdict.code, []).append((number - least, verdict))
     for code, pairs in by_code.items():
-        # A value has one verdict of a code, hardly ever more.
-        at, verdict_of = [], []
+        # A value has one verdict of a code, hardly ever more: those go to further rounds.
+        rounds: list[Ints] = []
         for nth, (number, _) in enumerate(pairs):
-            at.append(by_number[begins[number] : begins[number + 1]])
-            verdict_of.append(np.full(len(at[-1]), nth))
-        place, said_by = np.concatenate(at), np.concatenate(verdict_of)
-        order = np.argsort(place, kind="stable")
-        findings.at_rows(code, places[hit[place[order]]], **said_of([verdict for _, verdict in pairs], said_by[order]))
+            free = next((each for each in rounds if each[number] < 0), None)
+            if free is None:
+                free = np.full(size, -1, dtype=np.int64)
+                rounds.append(free)
+            free[number] = nth
+        said_by = np.concatenate([each[numbers] for each in rounds])
+        at = np.flatnonzero(said_by >= 0)
+        place, said_by = inside[at % len(numbers)], said_by[at]
+        if len(rounds) > 1:
+            order = np.argsort(place, kind="stable")
+            place, said_by = place[order], said_by[order]
+        findings.at_rows(code, places[place], **said_of([verdict for _, verdict in pairs], said_by))
 
 
 _STANDARD_NUMBERS = (
@@ -321,16 +326,28 @@ _SUBJECTS = {
 }
 
 
+@compiled
+def _pick_subjects(shape: Any, ind2: Any, first: Any, code: Any, subjects: Any, places: Any, sevens: Any) -> int:
+    """Fill the places of the subjects of which one is true: the second indicator is 7, there is a $2; how many. sevens: which one."""
+    picked = 0
+    for k in range(len(shape)):
+        if not subjects[shape[k]]:
+            continue
+        two = False
+        for row in range(first[k], first[k + 1] if k + 1 < len(shape) else len(code)):
+            two = two or code[row] == 0x32
+        seven = ind2[k] == 0x37
+        if seven != two:
+            places[picked], sevens[picked] = k, seven
+            picked += 1
+    return picked
+
+
 def _subject_source(rows: Rows, tables: Tables, findings: Findings) -> None:
-    subjects = np.zeros(TAGS, dtype=bool)
+    subjects = np.zeros(TAGS, dtype=np.bool_)
     subjects[list(_SUBJECTS[tables.kind])] = True
-    fields = np.flatnonzero(subjects[rows.shape])
-    two = np.zeros(len(rows.tag), dtype=bool)
-    two[rows.first_of(fields, "2")[0]] = True
-    seven = rows.ind2[fields] == ord("7")
-    findings.at_fields(
-        "subject.source", fields[seven & ~two[fields]], detail="the second indicator is 7, and there is no $2"
-    )
-    findings.at_fields(
-        "subject.source", fields[~seven & two[fields]], detail="there is $2, and the second indicator is not 7"
-    )
+    places, sevens = np.empty(len(rows.tag), dtype=np.int64), np.empty(len(rows.tag), dtype=np.bool_)
+    picked = _pick_subjects(rows.shape, rows.ind2, rows.first, rows.code, subjects, places, sevens)
+    places, sevens = places[:picked], sevens[:picked]
+    findings.at_fields("subject.source", places[sevens], detail="the second indicator is 7, and there is no $2")
+    findings.at_fields("subject.source", places[~sevens], detail="there is $2, and the second indicator is not 7")

@@ -471,7 +471,8 @@ def _coded(rows: Rows, tables: Tables, findings: Findings, tag: int) -> None:
         for length in lengths:
             _report_positions(tables, findings, positions, places, chosen.with_length(length), length)
         expected = " or ".join(map(str, lengths))
-        wrong = ~np.isin(chosen.characters.lengths[chosen.rows], lengths)
+        own = chosen.characters.lengths[chosen.rows]
+        wrong = np.logical_and.reduce([own != length for length in lengths])
         findings.at_rows(
             "fixed.length", places[chosen.rows[wrong]], whole=True,
             detail=f"{tag:03} of category {head} ({name}) has {expected} characters",
