@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from holdfast.marc.string_views import numbers
 from holdfast.marc.validation.columns import Characters, Text, characters, text
 from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, count_occurrences, number_rows, order_by_tag
 
@@ -196,7 +197,7 @@ def as_rows(records: pl.DataFrame, subfields: pl.DataFrame, leaders: Characters 
     }
     arrays: dict[str, Ints] = {name: np.empty(count, dtype=kind) for name, kind in of_row.items()}
     fields = number_rows(
-        subfields["record"].rechunk().to_numpy(), subfields["field"].rechunk().to_numpy(), records["record"].rechunk().to_numpy(),
+        numbers(subfields["record"]), numbers(subfields["field"]), numbers(records["record"]),
         text(subfields["tag"]).words, one.words, one.valid, one.offset, two.words, two.valid, two.offset,
         code.words, code.valid, code.offset, *arrays.values(),
     )  # fmt: skip
