@@ -285,7 +285,8 @@ def _number_texts(
         for column in range(3):
             numbers[column, k] = same[one, 1 + column]
         numbers[6, k] = issues[5, k]
-        own_tag, own_code = -1, NONE
+        own_tag: Any = -1
+        own_code: Any = NONE
         numbers[3, k] = same[one, 4]
         if numbers[3, k] == 0 and at >= 0:
             own_tag = np.int64(tag[at])

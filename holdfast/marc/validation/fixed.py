@@ -354,9 +354,12 @@ def _date_fault(text: str) -> str:
 
 
 @compiled
-def _date(matrix: Any, k: int, begin: int) -> int:
+def _date(matrix: Any, k: int, begin: int) -> Any:
     """Four digits as a number; -1: with 'u' among them, -2: blanks, -3: anything else."""
-    value, unknown, blanks, odd = np.int64(0), 0, 0, 0
+    value: Any = np.int64(0)
+    unknown: Any = 0
+    blanks: Any = 0
+    odd: Any = 0
     for at in range(begin, begin + 4):
         byte = np.int64(matrix[k, at])
         unknown += byte == 0x75
