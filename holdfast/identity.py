@@ -65,14 +65,14 @@ def fingerprints(records: pl.DataFrame) -> pl.Series:
 def correlation_ids(source: str, window: str, records: pl.Series, record_fingerprints: pl.Series) -> pl.Series:
     """`correlation_id` of each record."""
     from holdfast import digests
-    from holdfast.marc.string_views import series_of_texts, text_buffers
+    from holdfast.marc.string_views import numbers, series_of_texts, text_buffers
 
     prefix = np.frombuffer(NAMESPACE.bytes + named_parts(source=source, window=window), dtype=np.uint8)
     prints = text_buffers(record_fingerprints)
     longest = len(prefix) + int(np.diff(prints[1]).max(initial=0)) + _ROOM
     out = np.empty(36 * len(records), dtype=np.uint8)
     digests.correlation_ids(
-        prefix, _bytes("record_number:"), records.to_numpy(), _bytes("fingerprint:"), *prints, longest, out
+        prefix, _bytes("record_number:"), numbers(records), _bytes("fingerprint:"), *prints, longest, out
     )
     return series_of_texts(out, np.arange(0, len(out) + 1, 36, dtype=np.int64))
 

@@ -14,12 +14,16 @@ from holdfast.marc.normalize import normalize
 from holdfast.marc.validation import load_rules, validate
 from holdfast.parquet import write_parquet
 
-# A record of our making: UTF-8, with a letter and its mark apart, dates and codes.
+# A record of our making: UTF-8, with a letter and its mark apart, dates and codes, an identifier that a loop is not sure of, and a value
+# with a login, which issues don't show.
 _FIELDS = (
     (b"001", b"1"),
     (b"008", b"260101s2026    xx            000 0 eng d"),
+    (b"020", "  \x1fa0306406152 (reli\u00e9)".encode()),
+    (b"035", "  \x1fa(OCoLC)ocm12345\u00a0".encode()),
     (b"041", b"0 \x1faeng"),
     (b"245", b"10\x1faHoldfast, e\xcc\x81te\xcc\x81."),
+    (b"856", b"40\x1fuhttp//me:pii:word@example.org\x1fu"),
 )
 
 

@@ -17,7 +17,7 @@ from stdnum import isbn, issn
 from holdfast.identity import correlation_ids, fingerprints
 from holdfast.marc import picking
 from holdfast.marc.folding import Folding
-from holdfast.marc.string_views import series_of_texts, series_of_views, text, text_buffers
+from holdfast.marc.string_views import numbers, series_of_texts, series_of_views, text, text_buffers
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
 VERSION = "2"
@@ -225,8 +225,8 @@ class _Picked:
         self._rows, self._owners = np.empty((2, picking.ALLS, rows), dtype=np.int32)
         columns = (text(subfields[name]) for name in ("tag", "code", "ind2"))
         picking.pick(
-            subfields["record"].rechunk().to_numpy(), subfields["field"].rechunk().to_numpy(), *columns, self.values, self.forms,
-            records.rechunk().to_numpy(), self.first, self._rows, self._owners, self._counts, self._sizes, self.fields,
+            numbers(subfields["record"]), numbers(subfields["field"]), *columns, self.values, self.forms,
+            numbers(records), self.first, self._rows, self._owners, self._counts, self._sizes, self.fields,
         )  # fmt: skip
 
     def rows(self, which: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

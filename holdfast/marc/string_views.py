@@ -167,6 +167,11 @@ def text(values: pl.Series) -> Text:
                 _readonly(valid), offset if nulls else 0)  # fmt: skip
 
 
+def numbers(values: pl.Series) -> Ints:
+    """A column of numbers without nulls."""
+    return _readonly(values.rechunk().to_numpy())
+
+
 def _readonly(array: Ints) -> Ints:
     # One type of array, so that every loop is compiled once.
     array = np.ascontiguousarray(array)

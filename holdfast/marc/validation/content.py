@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
-from holdfast.marc.validation.findings import Findings
+from holdfast.marc.kernel import compiled
+from holdfast.marc.string_views import is_there
+from holdfast.marc.validation.findings import Findings, Picks
 from holdfast.marc.validation.memory import UNKNOWN
-from holdfast.marc.validation.rows import TAGS, Ints, Mask, Rows
+from holdfast.marc.validation.rows import TAGS, Ints, Rows
 from holdfast.marc.validation.scan import ASKED, BLANK, CONTROL, REPLACEMENT, SHORT, Picked
 from holdfast.marc.validation.tables import Bundle, Tables, Verdict, bundle, said_of
 from holdfast.marc.validation.values import check_ean, check_ismn, check_upc
@@ -81,27 +84,32 @@ def report_values(places: Ints, answers: Ints, said: Mapping[int, tuple[Verdict,
     if not wanted:
         return
     # What is said of a place, in numbers: the codes come in the order in which they are met.
-    first, size = min(wanted), max(wanted) - min(wanted) + 1
-    is_wanted = np.zeros(size + 1, dtype=bool)
-    is_wanted[np.array(list(wanted)) - first] = True
-    inside = (answers >= first) & (answers - first < size)
-    hit = np.flatnonzero(is_wanted[np.where(inside, answers - first, size)])
-    numbers, first_met, which = np.unique(answers[hit], return_index=True, return_inverse=True)
-    by_number = np.argsort(which, kind="stable")
-    begins = np.searchsorted(which[by_number], np.arange(len(numbers) + 1))
+    least, size = min(wanted), max(wanted) - min(wanted) + 1
+    inside = np.flatnonzero((answers >= least) & (answers - least < size))
+    numbers = answers[inside] - least
+    first_met = np.full(size, len(answers), dtype=np.int64)
+    np.minimum.at(first_met, numbers, np.arange(len(numbers)))
     by_code: dict[str, list[tuple[int, Verdict]]] = {}
-    for number in np.argsort(first_met).tolist():
-        for verdict in wanted[int(numbers[number])]:
-            by_code.setdefault(verdict.code, []).append((number, verdict))
+    for number in sorted(wanted, key=lambda each: first_met[each - least]):
+        if first_met[number - least] < len(answers):
+            for verdict in wanted[number]:
+                by_code.setdefault(verdict.code, []).append((number - least, verdict))
     for code, pairs in by_code.items():
-        # A value has one verdict of a code, hardly ever more.
-        at, verdict_of = [], []
+        # A value has one verdict of a code, hardly ever more: those go to further rounds.
+        rounds: list[Ints] = []
         for nth, (number, _) in enumerate(pairs):
-            at.append(by_number[begins[number] : begins[number + 1]])
-            verdict_of.append(np.full(len(at[-1]), nth))
-        place, said_by = np.concatenate(at), np.concatenate(verdict_of)
-        order = np.argsort(place, kind="stable")
-        findings.at_rows(code, places[hit[place[order]]], **said_of([verdict for _, verdict in pairs], said_by[order]))
+            free = next((each for each in rounds if each[number] < 0), None)
+            if free is None:
+                free = np.full(size, -1, dtype=np.int64)
+                rounds.append(free)
+            free[number] = nth
+        said_by = np.concatenate([each[numbers] for each in rounds])
+        at = np.flatnonzero(said_by >= 0)
+        place, said_by = inside[at % len(numbers)], said_by[at]
+        if len(rounds) > 1:
+            order = np.argsort(place, kind="stable")
+            place, said_by = place[order], said_by[order]
+        findings.at_rows(code, places[place], **said_of([verdict for _, verdict in pairs], said_by))
 
 
 _STANDARD_NUMBERS = (
@@ -163,77 +171,108 @@ _ARTICLES = {
 _NONFILING = {222: 2, 240: 2, 242: 2, 243: 2, 245: 2, 440: 2, 830: 2, 130: 1, 630: 1, 730: 1, 740: 1}
 
 
-_SECOND = np.zeros(TAGS, dtype=bool)
-_SECOND[[tag for tag, which in _NONFILING.items() if which == 2]] = True
+_INDICATOR = np.zeros(TAGS, dtype=np.uint8)
+for _tag, _which in _NONFILING.items():
+    _INDICATOR[_tag] = _which
+
+
+def _begin_of(article: str) -> int:
+    """The first two characters, '?' for one beyond ASCII, with the sixth bit set: it tells upper from lower case."""
+    one, two = (ord(each) if each.isascii() else ord("?") for each in article[:2])
+    return (one | 32) * 256 + (two | 32)
+
+
+_LANGUAGES = np.array([int.from_bytes(name.encode()) for name in _ARTICLES], dtype=np.int64)
+_BEGINS = np.zeros((len(_ARTICLES), max(map(len, _ARTICLES.values()))), dtype=np.int64)
+for _row, _own in enumerate(_ARTICLES.values()):
+    _BEGINS[_row, : len(_own)] = [_begin_of(each) for each in _own]
+
+# What is a letter or digit, or becomes another character with a combining mark behind it (NFC).
+_NO_END = np.zeros(256, dtype=np.bool_)
+_NO_END[list(b"<=>?0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
+_CUT = -1
+
+
+@compiled
+def _pick_nonfiling(
+    tag: Any, ind1: Any, ind2: Any, of: Any, first: Any, code: Any, values: Any, indicator: Any, language: Any,
+    languages: Any, begins: Any, no_end: Any, places: Any, counts: Any, which: Any,
+) -> int:  # fmt: skip
+    """Fill `places` of the titles whose count may cut into a word (`which`: _CUT), or that may begin with an article which 245 does
+    not count (the number of its language); how many. A count is clear where the characters up to it are ASCII, the last of them ends no
+    word, and something follows."""
+    picked = 0
+    for k in range(len(tag)):
+        if indicator[tag[k]] == 0:
+            continue
+        count = np.int64(ind2[k] if indicator[tag[k]] == 2 else ind1[k]) - 48
+        if count < 0 or count > 9 or (count == 0 and tag[k] != 245):
+            continue
+        row: Any = np.int64(first[k])
+        end: Any = np.int64(first[k + 1] if k + 1 < len(tag) else len(code))
+        while row < end and code[row] != 0x61:
+            row += 1
+        if row == end:
+            continue
+        size: Any = np.int64(values.words[row, 0]) if is_there(values.valid, values.offset, row) else 0
+        source, begin = values.inline, row * 16 + 4
+        if size > SHORT:
+            source, begin = values.data, values.starts[values.words[row, 2]] + np.int64(values.words[row, 3])
+        found = _CUT
+        if count > 0:
+            clear = size > count and not no_end[source[begin + count - 1]]
+            for at in range(min(count, size)):
+                clear = clear and source[begin + at] < 0x80 and source[begin + at] != 0x3F
+            if clear:
+                continue
+        else:
+            number = language[of[k]]
+            own = 0
+            while own < len(languages) and languages[own] != number:
+                own += 1
+            if own == len(languages) or size == 0 or source[begin] >= 0x80:
+                continue
+            second = np.int64(source[begin + 1]) if size > 1 else 0
+            head = (np.int64(source[begin]) | 32) * 256 + ((second if second < 0x80 else 0x3F) | 32)
+            hit = False
+            for each in begins[own]:
+                hit = hit or each == head
+            if not hit:
+                continue
+            found = own
+        places[picked], counts[picked], which[picked] = row, count, found
+        picked += 1
+    return picked
 
 
 def _nonfiling(rows: Rows, findings: Findings) -> None:
     """The count ends where a word begins; and 245 counts its article."""
-    fields, places = rows.first_of(rows.of_tag(*_NONFILING), "a")
-    if not len(fields):
-        return
-    second = _SECOND[rows.tag[fields]]
-    count = np.where(second, rows.ind2[fields], rows.ind1[fields]).astype(np.int64) - ord("0")
-    texts = rows.characters(places, 11)
-    some = np.flatnonzero((count >= 1) & (count <= 9))
-    some = some[_may_cut(texts.matrix[some], count[some])]
-    titles = rows.values(places[some]).to_list()
-    cut = [k for k, title, n in zip(some.tolist(), titles, count[some].tolist(), strict=True) if _cuts(title, n)]
+    places, counts, which = np.empty((3, len(rows.tag)), dtype=np.int64)
+    picked = _pick_nonfiling(
+        rows.tag, rows.ind1, rows.ind2, rows.of, rows.first, rows.code, rows.text, _INDICATOR, rows.language_number,
+        _LANGUAGES, _BEGINS, _NO_END, places, counts, which,
+    )  # fmt: skip
+    places, which = places[:picked], which[:picked]
+    titles = rows.values(places).to_list()
+    cut, begins = [], []
+    for k, (title, own, count) in enumerate(zip(titles, which.tolist(), counts[:picked].tolist(), strict=True)):
+        if own == _CUT:
+            if _cuts(title, count):
+                cut.append(k)
+        elif (title or "").lower().startswith(_LISTED[own][1]):
+            begins.append(k)
     findings.at_rows(
         "title.nonfiling",
         places[np.array(cut, dtype=np.int64)],
         whole=True,
         detail="the count of nonfiling characters ends inside a word, or behind the title",
     )
-    zero = np.flatnonzero((count == 0) & (rows.tag[fields] == 245))
-    language = rows.language_number[rows.of[fields[zero]]]
-    begins: list[tuple[int, str]] = []
-    for number, (name, articles) in _ARTICLES_BY_NUMBER.items():
-        own = zero[language == number]
-        if not len(own):
-            continue
-        # Letters in upper case are told apart in their sixth bit only; what is picked too many is looked at below.
-        begin = texts.matrix[own, :2].astype(np.int64) | 32
-        own = own[np.isin(begin @ [256, 1], [_begin_of(each) for each in articles])]
-        titles = rows.values(places[own]).to_list()
-        begins += [
-            (k, name)
-            for k, title in zip(own.tolist(), titles, strict=True)
-            if (title or "").lower().startswith(articles)
-        ]
-    begins.sort()
-    findings.at_rows(
-        "title.nonfiling",
-        places[np.array([k for k, _ in begins], dtype=np.int64)],
-        whole=True,
-        detail=[
-            f"the second indicator is 0, and the title begins with an article ({language})" for _, language in begins
-        ],
-    )
+    said = [f"the second indicator is 0, and the title begins with an article ({name})" for name, _ in _LISTED]
+    with_article = np.array(begins, dtype=np.int64)
+    findings.at_rows("title.nonfiling", places[with_article], whole=True, detail=Picks(said, which[with_article]))
 
 
-_ARTICLES_BY_NUMBER = {int.from_bytes(name.encode()): (name, articles) for name, articles in _ARTICLES.items()}
-
-
-def _begin_of(article: str) -> int:
-    """The first two characters as `Characters` has them, with the sixth bit set."""
-    one, two = (ord(each) if each.isascii() else ord("?") for each in article[:2])
-    return (one | 32) * 256 + (two | 32)
-
-
-# What becomes another character with a combining mark behind it (NFC), and no letter.
-_COMPOSED = np.zeros(256, dtype=bool)
-_COMPOSED[list(b"<=>?")] = True
-_ALNUM = np.zeros(256, dtype=bool)
-_ALNUM[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")] = True
-
-
-def _may_cut(matrix: Ints, count: Ints) -> Mask:
-    """False: the characters up to the count are ASCII, the last of them is no letter, and something follows."""
-    places = np.arange(len(count))
-    before = matrix[places, count - 1]
-    strange = (matrix == ord("?")) & (np.arange(matrix.shape[1]) < count[:, None])
-    return np.asarray(_ALNUM[before] | _COMPOSED[before] | strange.any(axis=1) | (matrix[places, count] == 0))
+_LISTED = list(_ARTICLES.items())
 
 
 def _cuts(title: str | None, count: int) -> bool:
@@ -287,16 +326,28 @@ _SUBJECTS = {
 }
 
 
+@compiled
+def _pick_subjects(shape: Any, ind2: Any, first: Any, code: Any, subjects: Any, places: Any, sevens: Any) -> int:
+    """Fill the places of the subjects of which one is true: the second indicator is 7, there is a $2; how many. sevens: which one."""
+    picked = 0
+    for k in range(len(shape)):
+        if not subjects[shape[k]]:
+            continue
+        two = False
+        for row in range(first[k], first[k + 1] if k + 1 < len(shape) else len(code)):
+            two = two or code[row] == 0x32
+        seven = ind2[k] == 0x37
+        if seven != two:
+            places[picked], sevens[picked] = k, seven
+            picked += 1
+    return picked
+
+
 def _subject_source(rows: Rows, tables: Tables, findings: Findings) -> None:
-    subjects = np.zeros(TAGS, dtype=bool)
+    subjects = np.zeros(TAGS, dtype=np.bool_)
     subjects[list(_SUBJECTS[tables.kind])] = True
-    fields = np.flatnonzero(subjects[rows.shape])
-    two = np.zeros(len(rows.tag), dtype=bool)
-    two[rows.first_of(fields, "2")[0]] = True
-    seven = rows.ind2[fields] == ord("7")
-    findings.at_fields(
-        "subject.source", fields[seven & ~two[fields]], detail="the second indicator is 7, and there is no $2"
-    )
-    findings.at_fields(
-        "subject.source", fields[~seven & two[fields]], detail="there is $2, and the second indicator is not 7"
-    )
+    places, sevens = np.empty(len(rows.tag), dtype=np.int64), np.empty(len(rows.tag), dtype=np.bool_)
+    picked = _pick_subjects(rows.shape, rows.ind2, rows.first, rows.code, subjects, places, sevens)
+    places, sevens = places[:picked], sevens[:picked]
+    findings.at_fields("subject.source", places[sevens], detail="the second indicator is 7, and there is no $2")
+    findings.at_fields("subject.source", places[~sevens], detail="there is $2, and the second indicator is not 7")

@@ -11,18 +11,14 @@ import numpy as np
 import polars as pl
 
 from holdfast.marc.kernel import compiled
-from holdfast.marc.string_views import is_there, series_of_numbers, series_of_views, text
+from holdfast.marc.string_views import Text, is_there, series_of_numbers, series_of_views, text
 from holdfast.marc.validation.columns import HAS_AT, HAS_COLON, HAS_CONTROL, IS_LONG, find_traits
-from holdfast.marc.validation.issues import ISSUES, KINDS
+from holdfast.marc.validation.issues import ISSUES, KINDS, SEVERITIES
 from holdfast.marc.validation.rows import CHARACTERS, NONE, ODD, ODD_TAG, TAGS, Ints, Rows
 
 SHOWN = 80  # characters of a value
-_PARTS = ("of", "at", "row", "whole", "position", "code", "tag", "found", "detail", "rule")
 _SCHEMA_RULE = "schema"
 _NONE = _LEADER = -1
-_RULES = {code: kind.rule for code, kind in KINDS.items()}
-_MESSAGES = {code: kind.what for code, kind in KINDS.items()}
-_HINTS = {code: kind.hint for code, kind in KINDS.items()}
 
 
 class Picks(NamedTuple):
@@ -34,19 +30,33 @@ class Picks(NamedTuple):
 
 Texts = str | Sequence[str | None] | Picks | None
 
+# Texts that every block may need, by number: nothing, the tags, the codes of subfields, what KINDS says.
+_FIRST_TAG, _FIRST_CODE = 1, ODD_TAG
+_KNOWN: dict[str | None, int] = {None: 0}
+for _text in (
+    *(f"{tag:03}" for tag in range(ODD_TAG)), *map(chr, range(1, ODD)), *SEVERITIES, _SCHEMA_RULE,
+    *(each for code, kind in KINDS.items() for each in (code, kind.what, kind.rule, kind.hint)),
+):  # fmt: skip
+    _KNOWN.setdefault(_text, len(_KNOWN))
+_SCHEMA = _KNOWN[_SCHEMA_RULE]
+
 
 class _Words:
     """Texts by number, each kept once: issues repeat themselves."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str | None, int] = {None: 0}
+        self._numbers = _KNOWN.copy()
 
-    def numbers(self, texts: Texts, count: int) -> Ints:
-        if texts is None or isinstance(texts, str):
-            return np.full(count, self.number(texts), dtype=np.int32)
+    def numbers(self, texts: Texts, otherwise: int = 0) -> int | Ints:
+        """The number of a text, or of each; `otherwise` where there is none."""
+        if texts is None:
+            return otherwise
+        if isinstance(texts, str):
+            return self.number(texts)
         if isinstance(texts, Picks):
-            return self.numbers(texts.texts, 0)[texts.which]
-        return np.array([self.number(text) for text in texts], dtype=np.int32)
+            numbers = self.numbers(texts.texts, otherwise)
+            return numbers if isinstance(numbers, int) else numbers[texts.which]
+        return np.array([otherwise if text is None else self.number(text) for text in texts], dtype=np.int32)
 
     def number(self, text: str | None) -> int:
         return self._numbers.setdefault(text, len(self._numbers))
@@ -54,13 +64,22 @@ class _Words:
     def texts(self) -> list[str | None]:
         return list(self._numbers)
 
-    def meant(self, numbers: Ints, meaning: Mapping[str, str]) -> Ints:
-        """Numbers of what the texts with these numbers mean."""
-        table = np.zeros(len(self._numbers), dtype=np.int32)
-        texts = self.texts()
-        for number in np.unique(numbers).tolist():
-            table[number] = self.number(meaning.get(texts[number] or ""))
-        return table[numbers]
+
+class _Added(NamedTuple):
+    """Issues of one code. Columns with a text have its number (`_Words`); what is the same for all is one number."""
+
+    of: Ints
+    at: int | Ints
+    row: int | Ints
+    position: int | Ints
+    found: int | Ints
+    message: int | Ints
+    rule: int | Ints
+    same: tuple[int, ...]  # as _SAME
+
+
+_SAME = 5  # is it of the whole field or record? Texts: code, severity, hint, tag (0: the field's own)
+_EACH = _Added._fields[:-1]
 
 
 @dataclass
@@ -78,7 +97,7 @@ class Findings:
     schema: str
     hints: Mapping[str, str] = field(default_factory=dict)
     _words: _Words = field(default_factory=_Words)
-    _parts: dict[str, list[Ints]] = field(default_factory=lambda: {name: [] for name in _PARTS})
+    _added: list[_Added] = field(default_factory=list)
 
     def at_rows(self, code: str, rows: Ints, *, whole: bool = False, **more: Any) -> None:
         """Issues of subfields, by their places; with `whole`, of the fields that they are all of.
@@ -98,125 +117,210 @@ class Findings:
     def at_records(self, code: str, records: Ints, *, tag: str, leader: bool = False, **more: Any) -> None:
         """Issues of records, by their places: of the leader (with `leader` it is shown), or of what is missing."""
         if len(records) and code in self.wanted:
-            none = np.full(len(records), _NONE, dtype=np.int64)
-            self._add(code, records, none, none, True, tag=tag, **more)
-            if leader:
-                self._parts["found"][-1] = np.full(len(records), _LEADER, dtype=np.int32)
+            self._add(code, records, _NONE, _NONE, True, tag=tag, **more)
+            added = self._added[-1]
+            # There is no field to take the tag from.
+            rule = self._words.number(f"{self.schema}: {tag}")
+            own = np.where(added.rule == _SCHEMA, rule, added.rule)
+            self._added[-1] = added._replace(found=_LEADER if leader else added.found, rule=own)
 
     def _add(
         self,
         code: str,
         of: Ints,
-        at: Ints,
-        row: Ints,
+        at: int | Ints,
+        row: int | Ints,
         whole: bool,
         *,
         position: int | Ints | Sequence[int] = _NONE,
-        tag: Texts = None,
+        tag: str | None = None,
         found: Texts = None,
         detail: Texts = None,
         rule: Texts = None,
     ) -> None:
-        count = len(of)
-        own: dict[str, Ints] = {
-            "of": of,
-            "at": at,
-            "row": row,
-            "whole": np.full(count, whole),
-            "position": np.broadcast_to(np.asarray(position, dtype=np.int64), (count,)),
-            "code": self._words.numbers(code, count),
-            "tag": self._words.numbers(tag, count),
-            "found": self._words.numbers(found, count),
-            "detail": self._words.numbers(detail, count),
-            "rule": self._words.numbers(rule, count),
-        }
-        for name, values in own.items():
-            self._parts[name].append(values)
+        words, kind = self._words, KINDS.get(code)
+        hint = self.hints.get(code, kind.hint if kind else None)
+        self._added.append(
+            _Added(
+                of,
+                at,
+                row,
+                position if isinstance(position, int) else np.asarray(position),
+                words.numbers(found),
+                words.numbers(detail, words.number(kind.what if kind else None)),
+                words.numbers(rule, words.number(kind.rule if kind else None)),
+                (whole, words.number(code), words.number(self.wanted[code]), words.number(hint), words.number(tag)),
+            )
+        )
 
     def frame(self) -> pl.DataFrame:
         """All that was found, in the shape of ISSUES."""
-        if not self._parts["of"]:
+        if not self._added:
             return pl.DataFrame(schema=ISSUES)
         rows, words = self.rows, self._words
-        parts = {name: np.concatenate(arrays) for name, arrays in self._parts.items()}
-        # By record and field, and then in the order of the checks.
-        order = np.argsort(parts["of"] * (len(rows.tag) + 1) + parts["at"] + 1, kind="stable")
-        parts = {name: array[order] for name, array in parts.items()}
-        at, row, code, there = parts["at"], parts["row"], parts["code"], parts["at"] >= 0
-        rule, message = parts["rule"], parts["detail"]
-        tag = np.where(parts["tag"] > 0, parts["tag"], self._tags(at, row))
-        subfield = self._subfields(row, parts["whole"])
-        rule = np.where(rule > 0, rule, words.meant(code, _RULES))
-        message = np.where(message > 0, message, words.meant(code, _MESSAGES))
-        hints = _HINTS | dict(self.hints)
-        numbers = {
-            "code": code,
-            "severity": words.meant(code, self.wanted),
-            "tag": tag,
-            "subfield": subfield,
-            "rule": self._places_in_schema(rule, tag, subfield),
-            "message": message,
-            "hint": words.meant(code, hints),
+        sizes = [len(added.of) for added in self._added]
+        given = np.empty((len(_EACH), sum(sizes)), dtype=np.int64)
+        which = np.repeat(np.arange(len(sizes)), sizes)
+        end = 0
+        for added, size in zip(self._added, sizes, strict=True):
+            begin, end = end, end + size
+            for column, values in zip(given, added, strict=False):
+                column[begin:end] = values
+        same = np.array([added.same for added in self._added], dtype=np.int64)
+        issues, added_by = np.empty((len(_EACH), end), dtype=np.int64), np.empty(end, dtype=np.int64)
+        _sort(given, which, rows.of, np.zeros(rows.records.height + len(rows.of) + 1, dtype=np.int64), issues, added_by)
+        numbers, keys = np.empty((len(_TEXT_COLUMNS), end), dtype=np.int32), np.empty(end, dtype=np.int64)
+        texts, known = words.texts(), np.zeros(TAGS * CHARACTERS, dtype=np.int32)
+        pairs, odd = _number_texts(
+            issues, added_by, same, rows.tag, rows.code, _SCHEMA, len(texts), known, keys, numbers
+        )
+        for number, letter in (divmod(key, CHARACTERS) for key in keys[:pairs].tolist()):
+            texts.append(self._place(f"{number:03}", chr(letter) if letter else None))
+        if odd:
+            self._name_odd(issues, numbers, texts)
+        said = text(pl.Series(texts, dtype=pl.String))
+        views = np.empty((*numbers.shape, 4), dtype=np.uint32)
+        valid, nulls = np.empty(numbers.shape, dtype=np.bool_), np.empty(len(numbers), dtype=np.bool_)
+        _take_views(said.words, said.starts, numbers, views, valid, nulls)
+        columns = {
+            name: series_of_views(own, [said.data], there if some else None)
+            for name, own, there, some in zip(_TEXT_COLUMNS, views, valid, nulls, strict=True)
         }
-        texts = pl.Series(words.texts(), dtype=pl.String)
-        found = np.zeros(len(at), dtype=np.uint16)
-        found[there] = rows.occurrence(at[there])
-        fields = rows.subfields["field"].to_numpy()[row] if len(rows.tag) else np.zeros(len(at), dtype=np.uint16)
-        position = parts["position"]
-        columns = {name: texts.gather(own) for name, own in numbers.items()} | {
-            "record": pl.Series(rows.records["record"].to_numpy()[parts["of"]]),
-            "field": series_of_numbers(fields, there),
-            "occurrence": series_of_numbers(found, there),
+        of, at, row, position, found = (issues[_EACH.index(name)] for name in ("of", "at", "row", "position", "found"))
+        there = at >= 0
+        record, field_of = rows.records["record"].to_numpy(), rows.place
+        columns |= {
+            "record": pl.Series(record[of]),
+            "field": series_of_numbers(field_of[row] if len(field_of) else np.zeros(len(at), dtype=np.uint16), there),
+            "occurrence": series_of_numbers(
+                rows.ranks[at] if len(field_of) else np.zeros(len(at), dtype=np.uint16), there
+            ),
             "position": series_of_numbers(position.astype(np.uint32), position >= 0),
-            "value": self._values(parts["of"], row, parts["found"], texts),
+            "value": self._values(of, row, found, said),
         }
-        return pl.DataFrame({name: columns[name] for name in ISSUES.names()}, schema_overrides=ISSUES)
+        return pl.DataFrame([columns[name].alias(name) for name in ISSUES.names()])
 
-    def _tags(self, at: Ints, row: Ints) -> Ints:
-        """Numbers of the fields' own tags."""
-        table = np.zeros(TAGS, dtype=np.int32)
-        own = np.where(at >= 0, self.rows.tag[at] if len(self.rows.tag) else 0, 0)
-        for tag in np.unique(own).tolist():
-            table[tag] = self._words.number(f"{tag:03}")
-        numbers = table[own]
-        odd = np.flatnonzero((own == ODD_TAG) & (at >= 0))
-        numbers[odd] = self._words.numbers(self.rows.subfields["tag"][row[odd]].to_list(), len(odd))
-        return numbers
+    def _place(self, tag: str | None, code: str | None) -> str:
+        return f"{self.schema}: {tag}{'' if code is None else '$' + code}"
 
-    def _subfields(self, row: Ints, whole: Ints) -> Ints:
-        """Numbers of the codes, 0 where an issue is of the whole."""
-        table = np.zeros(CHARACTERS, dtype=np.int32)
-        own = np.where(whole, NONE, self.rows.code[row] if len(self.rows.code) else NONE)
-        for code in np.unique(own).tolist():
-            table[code] = self._words.number(chr(code)) if code != NONE else 0
-        numbers = table[own]
-        odd = np.flatnonzero(own == ODD)
-        numbers[odd] = self._words.numbers(self.rows.subfields["code"][row[odd]].to_list(), len(odd))
-        return numbers
+    def _name_odd(self, issues: Ints, numbers: Ints, texts: list[str | None]) -> None:
+        """Tags and codes that have no number: `texts` gets what the columns say."""
+        tags, codes, rules = (numbers[_TEXT_COLUMNS.index(name)] for name in ("tag", "subfield", "rule"))
+        row, made = issues[_EACH.index("row")], dict[str | None, int]()
 
-    def _places_in_schema(self, rule: Ints, tag: Ints, subfield: Ints) -> Ints:
-        """The numbers of rules, with the schema's name and the place in it for 'schema'."""
-        words = self._words
-        asked = np.flatnonzero(rule == words.number(_SCHEMA_RULE))
-        keys, which = np.unique(tag[asked].astype(np.int64) << 32 | subfield[asked], return_inverse=True)
-        texts = words.texts()
-        names = []
-        for key in keys.tolist():
-            code = texts[key & 0xFFFFFFFF]
-            names.append(f"{self.schema}: {texts[key >> 32]}{'' if code is None else '$' + code}")
-        rule = rule.copy()
-        rule[asked] = words.numbers(Picks(names, which), len(asked))
-        return rule
+        def number(name: str | None) -> int:
+            if name not in made:
+                made[name] = len(texts)
+                texts.append(name)
+            return made[name]
 
-    def _values(self, of: Ints, row: Ints, found: Ints, texts: pl.Series) -> pl.Series:
+        places = np.flatnonzero((tags == _ODD) | (codes == _ODD))
+        for own, name in ((tags, "tag"), (codes, "code")):
+            odd = places[own[places] == _ODD]
+            own[odd] = [number(each) for each in self.rows.subfields[name][row[odd]].to_list()]
+        asked = places[rules[places] == _SCHEMA]
+        pairs = zip(tags[asked].tolist(), codes[asked].tolist(), strict=True)
+        rules[asked] = [number(self._place(texts[tag], texts[code])) for tag, code in pairs]
+
+    def _values(self, of: Ints, row: Ints, found: Ints, said: Text) -> pl.Series:
         """What is shown: `found` where there is something, else the value of the row, null where there is none."""
-        own, leaders, said = self.rows.text, text(self.rows.records["leader"]), text(texts)
+        own, leaders = self.rows.text, text(self.rows.records["leader"])
         views, asked = np.empty((len(row), 4), dtype=np.uint32), np.empty(len(row), dtype=np.bool_)
         there, extra = np.empty(len(row), dtype=np.bool_), np.empty(_LONGEST * len(row), dtype=np.uint8)
         used = _show(own, leaders, said, of, row, found, SHOWN, views, there, asked, extra)
         column = series_of_views(views, [own.data, leaders.data, said.data, extra[:used].copy()], there)
         places = np.flatnonzero(asked)
         return replaced(column, places, excerpts(column.gather(places))) if len(places) else column
+
+
+_TEXT_COLUMNS = ("code", "severity", "hint", "tag", "subfield", "rule", "message")
+_ODD = -1
+_HELD = 12  # bytes of a text that a view holds itself
+
+
+@compiled
+def _sort(given: Any, which: Any, of: Any, counts: Any, issues: Any, added: Any) -> None:
+    """By record and field, and then in the order of the checks: columns as _EACH. of: each field's record. counts: zeros."""
+    # A place for each record and each field, in their order: a record at `first`, behind the fields before it.
+    fields = len(of)
+    first = np.empty(len(counts) - fields, dtype=np.int64)
+    record = 0
+    for k in range(fields):
+        while record <= of[k]:
+            first[record] = k
+            record += 1
+    first[record:] = fields
+    size = given.shape[1]
+    places = np.empty(size, dtype=np.int64)
+    for k in range(size):
+        at = given[1, k]
+        places[k] = (at + 1 if at >= 0 else first[given[0, k]]) + given[0, k]
+        counts[places[k]] += 1
+    begin = 0
+    for k in range(len(counts)):
+        own = counts[k]
+        counts[k] = begin
+        begin += own
+    for k in range(size):
+        to = counts[places[k]]
+        counts[places[k]] += 1
+        for column in range(given.shape[0]):
+            issues[column, to] = given[column, k]
+        added[to] = which[k]
+
+
+@compiled
+def _number_texts(
+    issues: Any, added: Any, same: Any, tag: Any, code: Any, schema: int, first: int, known: Any, keys: Any, numbers: Any
+) -> Any:  # fmt: skip
+    """Fill `numbers` of the texts of each issue, as _TEXT_COLUMNS; (how many places in the schema are new texts, from number `first`
+    on, how many tags and codes are _ODD).
+
+    known: 0 by tag * CHARACTERS + code. keys: these of the new texts.
+    """
+    pairs, odd = 0, 0
+    for k in range(len(added)):
+        one = added[k]
+        at, row = issues[1, k], issues[2, k]
+        for column in range(3):
+            numbers[column, k] = same[one, 1 + column]
+        numbers[6, k] = issues[5, k]
+        own_tag: Any = -1
+        own_code: Any = NONE
+        numbers[3, k] = same[one, 4]
+        if numbers[3, k] == 0 and at >= 0:
+            own_tag = np.int64(tag[at])
+            numbers[3, k] = _FIRST_TAG + own_tag if own_tag != ODD_TAG else _ODD
+        if same[one, 0] == 0:
+            own_code = np.int64(code[row])
+        numbers[4, k] = 0 if own_code == NONE else _ODD if own_code == ODD else _FIRST_CODE + own_code
+        numbers[5, k] = issues[6, k]
+        if own_tag == ODD_TAG or own_code == ODD:
+            odd += 1
+        elif issues[6, k] == schema and own_tag >= 0:
+            key = own_tag * CHARACTERS + own_code
+            if known[key] == 0:
+                known[key] = first + pairs
+                keys[pairs] = key
+                pairs += 1
+            numbers[5, k] = known[key]
+    return pairs, odd
+
+
+@compiled
+def _take_views(words: Any, starts: Any, numbers: Any, views: Any, valid: Any, nulls: Any) -> None:
+    """The texts with these numbers as views of one buffer, 0 for none; `nulls`: has a column any?"""
+    for column in range(numbers.shape[0]):
+        nulls[column] = False
+        for k in range(numbers.shape[1]):
+            number = numbers[column, k]
+            valid[column, k] = number != 0
+            nulls[column] |= number == 0
+            for slot in range(4):
+                views[column, k, slot] = words[number, slot] if number != 0 else np.uint32(0)
+            if views[column, k, 0] > _HELD:
+                views[column, k, 2] = 0
+                views[column, k, 3] = words[number, 3] + starts[words[number, 2]]
 
 
 # Bytes of the longest text that is shown: each character has four at most, the last one is an ellipsis.
@@ -274,6 +378,24 @@ def _cut(source: Any, begin: int, size: int, shown: int) -> Any:
     """(where a text is cut, `size` where it is shown whole; may there be what must not be shown? has it control characters?)"""
     characters, cut = 0, size
     control, hidden, slashes = False, False, False
+    odd = np.uint8(0)
+    # Without a sign there is no counting from the end, and the loops run over many bytes at once.
+    for at in range(np.uint64(begin), np.uint64(begin + size)):
+        byte = source[at]
+        odd |= np.uint8(byte < 0x20) | np.uint8(byte == 0x7F) | np.uint8(byte == 0x40)
+    for at in range(np.uint64(begin + 1), np.uint64(begin + size)):
+        odd |= np.uint8(source[at] == 0x3A) & np.uint8(source[at - np.uint64(1)] == 0x69)
+    if odd == 0:
+        if size <= shown:
+            return size, False, False
+        for k in range(size):
+            if (source[begin + k] & 0xC0) != 0x80:
+                characters += 1
+                if characters == shown:
+                    cut = k
+                elif characters > shown:
+                    return cut, False, False
+        return size, False, False
     for k in range(size):
         byte = source[begin + k]
         if (byte & 0xC0) != 0x80:

@@ -26,6 +26,11 @@ CONFIGURATIONS: Mapping[str, str] = {
     **dict.fromkeys("at", "Books"), "m": "Computer Files", **dict.fromkeys("ef", "Maps"), **dict.fromkeys("cdij", "Music"),
     "s": "Continuing Resources", **dict.fromkeys("gkor", "Visual Materials"), "p": "Mixed Materials",
 }  # fmt: skip
+_NAMES = ("", *sorted(set(CONFIGURATIONS.values())))
+_CONFIGURATION = np.zeros((256, 256), dtype=np.uint8)  # number in _NAMES, by leader/06 and 07
+for _type, _name in CONFIGURATIONS.items():
+    _CONFIGURATION[ord(_type)] = _NAMES.index(_name)
+_CONFIGURATION[ord("a"), list(b"bis")] = _NAMES.index(CONFIGURATIONS["s"])
 COMMON_TYPES = ("All Materials", "Common")
 
 # 007/00 → (name of the type in the schema, lengths): MARC 21, 007.
@@ -269,11 +274,12 @@ def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[st
         if name in definition.types:
             _report_positions(tables, findings, definition.types[name], places, texts, length)
     # A kind of record is two characters of the leader.
-    kinds = rows.leaders.matrix[rows.of[rows.field[fine]], 6:8].astype(np.int64) @ [_BYTES, 1]
-    names = {kind: _configuration(_kind(kind)) for kind in np.unique(kinds).tolist()}
-    for name in sorted(set(names.values()) & set(definition.types)):
-        chosen = np.isin(kinds, [kind for kind, own in names.items() if own == name])
-        _report_positions(tables, findings, definition.types[name], places, texts.only(chosen), length)
+    kinds = rows.leaders.matrix[rows.of[rows.field[fine]], 6:8]
+    numbers = _CONFIGURATION[kinds[:, 0], kinds[:, 1]]
+    for number in np.flatnonzero(np.bincount(numbers)).tolist():
+        if _NAMES[number] in definition.types:
+            chosen = np.flatnonzero(numbers == number)
+            _report_positions(tables, findings, definition.types[_NAMES[number]], places, texts.only(chosen), length)
     _entered(fine, matrix, findings)
     if tables.kind == "bibliographic":
         _published(fine, texts, findings)
@@ -281,16 +287,6 @@ def _008(rows: Rows, tables: Tables, findings: Findings, languages: frozenset[st
         _listed(fine, texts, findings, slice(35, 38), "code.language", languages | {"   "}, LANGUAGES)
     elif tables.kind == "holdings":
         _listed(fine, texts, findings, slice(22, 25), "code.language", languages | {"   "}, LANGUAGES)
-
-
-def _kind(number: int) -> str:
-    return "".join(chr(each) for each in divmod(number, _BYTES) if each)
-
-
-def _configuration(kind: str) -> str:
-    """Of 008, by leader/06-07; '' where there is none."""
-    serial = kind in ("ab", "ai", "as")
-    return CONFIGURATIONS["s"] if serial else CONFIGURATIONS.get(kind[:1], "")
 
 
 def _report_positions(
@@ -305,13 +301,23 @@ def _report_positions(
     _positions(positions, tables, texts, length, report)
 
 
+@compiled
+def _no_dates(matrix: Any, wrong: Any) -> None:
+    """All whose first six characters are not yymmdd."""
+    for k in range(len(wrong)):
+        fine = True
+        for at in range(6):
+            fine = fine and 48 <= matrix[k, at] <= 57
+        month = (np.int64(matrix[k, 2]) - 48) * 10 + np.int64(matrix[k, 3]) - 48
+        day = (np.int64(matrix[k, 4]) - 48) * 10 + np.int64(matrix[k, 5]) - 48
+        longest = 29 if month == 2 else 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
+        wrong[k] = not (fine and 1 <= month <= 12 and 1 <= day <= longest)
+
+
 def _entered(places: Ints, matrix: Ints, findings: Findings) -> None:
-    digits = matrix[:, :6].astype(np.int64) - 48
-    month, day = digits[:, 2] * 10 + digits[:, 3], digits[:, 4] * 10 + digits[:, 5]
-    fine = ((digits >= 0) & (digits <= 9)).all(axis=1) & (month >= 1) & (month <= 12) & (day >= 1)
-    longest = np.array([0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-    fine &= day <= longest[np.clip(month, 0, 12)]
-    findings.at_rows("date.entered", places[~fine], whole=True, position=0)
+    wrong = np.empty(len(places), dtype=np.bool_)
+    _no_dates(matrix, wrong)
+    findings.at_rows("date.entered", places[wrong], whole=True, position=0)
 
 
 @lru_cache(maxsize=65536)
@@ -348,27 +354,39 @@ def _date_fault(text: str) -> str:
 
 
 @compiled
+def _date(matrix: Any, k: int, begin: int) -> Any:
+    """Four digits as a number; -1: with 'u' among them, -2: blanks, -3: anything else."""
+    value: Any = np.int64(0)
+    unknown: Any = 0
+    blanks: Any = 0
+    odd: Any = 0
+    for at in range(begin, begin + 4):
+        byte = np.int64(matrix[k, at])
+        unknown += byte == 0x75
+        blanks += byte == 0x20
+        odd += byte < 48 or byte > 57
+        value = value * 10 + byte - 48
+    return value if odd == 0 else -1 if unknown == odd else -2 if blanks == 4 else -3
+
+
+@compiled
 def _doubtful_dates(matrix: Any, doubtful: Any) -> None:
-    """All that are not one date of four digits, or two such in order where the type asks for it."""
+    """All that are not one date of digits or 'u', or two such in order where the type asks for it."""
     for k in range(len(doubtful)):
         kind = matrix[k, 6]
-        one: Any = np.int64(0)
-        two: Any = np.int64(0)
-        blanks = 0
-        for at in range(4):
-            first, second = np.int64(matrix[k, 7 + at]) - 48, np.int64(matrix[k, 11 + at]) - 48
-            if not 0 <= first <= 9:
-                one = -10_000
-            if not 0 <= second <= 9:
-                two = -10_000
-            blanks += matrix[k, 11 + at] == 0x20
-            one, two = one * 10 + first if one >= 0 else one, two * 10 + second if two >= 0 else two
-        if kind == 0x73:  # s
-            fine = one >= 0 and blanks == 4
-        elif kind == 0x63:  # c
-            fine = one >= 0 and two == 9999
-        else:
-            fine = (kind == 0x6D or kind == 0x64) and one >= 0 and two >= one  # m d
+        one, two = _date(matrix, k, 7), _date(matrix, k, 11)
+        fine = False
+        if one >= -1:
+            if kind == 0x73:  # s
+                fine = two == -2
+            elif kind == 0x63:  # c
+                fine = two == 9999
+            elif kind == 0x72:  # r
+                fine = two >= -1 and (one < 0 or two <= one)
+            elif kind == 0x6D or kind == 0x64 or kind == 0x69 or kind == 0x6B or kind == 0x71:  # m d i k q
+                fine = two >= -1 and (one < 0 or two < 0 or one <= two)
+            elif kind == 0x70 or kind == 0x74:  # p t
+                fine = two >= -1
         doubtful[k] = not fine
 
 
@@ -384,22 +402,40 @@ def _published(places: Ints, texts: _Texts, findings: Findings) -> None:
         findings.at_rows("date.publication", at, whole=True, position=6, detail=[fault for _, fault in faults])
 
 
+@lru_cache(maxsize=64)
+def _numbers(codes: frozenset[str]) -> Ints:
+    """The codes as numbers of three bytes, filled up with blanks; with fill characters."""
+    fine = {each.ljust(3) for each in codes if each.isascii() and (len(each) == 3 or each == each.rstrip())} | {"|||"}
+    return np.array(sorted(int.from_bytes(each.encode()) for each in fine if len(each) == 3), dtype=np.int64)
+
+
+@compiled
+def _doubtful_codes(matrix: Any, plain: Any, rows: Any, begin: int, fine: Any, doubtful: Any) -> None:
+    """All of `rows` whose three characters from `begin` are none of the numbers in `fine`, which rise."""
+    last = np.int64(-1)
+    for k in range(len(rows)):
+        number = np.int64(0)
+        for at in range(begin, begin + 3):
+            number = number * 256 + np.int64(matrix[rows[k], at])
+        doubtful[k] = not plain[rows[k]]
+        if number != last and not doubtful[k]:
+            found = np.searchsorted(fine, number)
+            if found < len(fine) and fine[found] == number:
+                last = number
+            else:
+                doubtful[k] = True
+
+
 def _listed(
     places: Ints, texts: _Texts, findings: Findings, part: slice, code: str, codes: frozenset[str], source: str
 ) -> None:
     if not codes:
         return
-    # Three characters as a number: each is asked for once.
-    numbers = texts.matrix[:, part].astype(np.int64) @ [_BYTES**2, _BYTES, 1]
-    doubtful = [
-        number
-        for number in np.unique(numbers).tolist()
-        if (each := number.to_bytes(3).decode("ascii")) not in codes and each.rstrip() not in codes and each != "|||"
-    ]
-    plain = texts.characters.plain[texts.rows]
-    if not doubtful and plain.all():
+    doubtful = np.empty(len(texts.rows), dtype=np.bool_)
+    _doubtful_codes(texts.characters.matrix, texts.characters.plain, texts.rows, part.start, _numbers(codes), doubtful)
+    asked = np.flatnonzero(doubtful)
+    if not len(asked):
         return
-    asked = np.flatnonzero(np.isin(numbers, doubtful) | ~plain)
     found = texts.only(asked).parts(part)
     at = [
         (place, each)
@@ -438,7 +474,8 @@ def _coded(rows: Rows, tables: Tables, findings: Findings, tag: int) -> None:
         for length in lengths:
             _report_positions(tables, findings, positions, places, chosen.with_length(length), length)
         expected = " or ".join(map(str, lengths))
-        wrong = ~np.isin(chosen.characters.lengths[chosen.rows], lengths)
+        own = chosen.characters.lengths[chosen.rows]
+        wrong = np.logical_and.reduce([own != length for length in lengths])
         findings.at_rows(
             "fixed.length", places[chosen.rows[wrong]], whole=True,
             detail=f"{tag:03} of category {head} ({name}) has {expected} characters",

@@ -154,6 +154,16 @@ def give_shapes(rows: Rows, links: Links) -> None:
     rows.shape[links.fields[of_880]] = links.tag[of_880]
 
 
+@compiled
+def _among(values: Any, others: Any) -> Any:
+    """Of each value: is it one of the others?"""
+    known = set(others)
+    found = np.empty(len(values), dtype=np.bool_)
+    for k in range(len(values)):
+        found[k] = values[k] in known
+    return found
+
+
 def check_links(rows: Rows, links: Links, findings: Findings) -> None:
     """`rows` of MARC 21; $6 and 880."""
     findings.at_rows("link.form", links.rows[links.tag == _NONE])
@@ -183,10 +193,10 @@ def check_links(rows: Rows, links: Links, findings: Findings) -> None:
     ours = (of * 1000 + number) * (ODD_TAG + 1) + own
     theirs = (of * 1000 + number) * (ODD_TAG + 1) + tag
     numbers = of * 1000 + number
-    alone = left & ~np.isin(ours, theirs[right])
-    findings.at_rows("link.no_880", places[alone & ~np.isin(numbers, numbers[right])])
-    nowhere = right & ~np.isin(theirs, ours[left])
-    elsewhere = nowhere & np.isin(numbers, numbers[left])
+    alone = left & ~_among(ours, theirs[right])
+    findings.at_rows("link.no_880", places[alone & ~_among(numbers, numbers[right])])
+    nowhere = right & ~_among(theirs, ours[left])
+    elsewhere = nowhere & _among(numbers, numbers[left])
     findings.at_rows("link.no_partner", places[nowhere & ~elsewhere])
     findings.at_rows(
         "link.tag",
@@ -228,16 +238,29 @@ def check_captions(rows: Rows, findings: Findings) -> None:
     findings.at_rows("link.caption", eight[wrong])
 
 
-_SAYS = b"abcdghkmnoprstuwxyz"
+_SAYS = np.zeros(256, dtype=np.bool_)
+_SAYS[list(b"abcdghkmnoprstuwxyz")] = True
+
+
+@compiled
+def _pick_mute(tag: Any, ind1: Any, first: Any, code: Any, values: Any, says: Any, places: Any) -> int:
+    """Fill the places of the linking entries with no subfield of `says` that has a value; how many."""
+    picked = 0
+    for k in range(len(tag)):
+        if tag[k] < 760 or tag[k] > 787 or ind1[k] == NONE:
+            continue
+        mute = True
+        for row in range(first[k], first[k + 1] if k + 1 < len(tag) else len(code)):
+            if says[code[row]] and values.words[row, 0] > 0 and is_there(values.valid, values.offset, row):
+                mute = False
+        if mute:
+            places[picked] = k
+            picked += 1
+    return picked
 
 
 def check_entries(rows: Rows, findings: Findings) -> None:
     """A linking entry says what it links to."""
-    fields = rows.of_tag(*range(760, 788))
-    if not len(fields):
-        return
-    places = rows.within(fields)
-    says = np.zeros(len(rows.tag), dtype=bool)
-    telling = places[np.isin(rows.code[places], np.frombuffer(_SAYS, dtype=np.uint8))]
-    says[rows.field[telling[rows.length(telling) > 0]]] = True
-    findings.at_fields("link.entry", fields[~says[fields] & (rows.ind1[fields] != NONE)])
+    places = np.empty(len(rows.tag), dtype=np.int64)
+    picked = _pick_mute(rows.tag, rows.ind1, rows.first, rows.code, rows.text, _SAYS, places)
+    findings.at_fields("link.entry", places[:picked])

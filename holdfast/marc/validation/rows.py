@@ -15,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from holdfast.marc.string_views import numbers
 from holdfast.marc.validation.columns import Characters, Text, characters, text
-from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, count_occurrences, number_rows
+from holdfast.marc.validation.scan import CHARACTERS, NONE, ODD, ODD_TAG, count_occurrences, number_rows, order_by_tag
 
 __all__ = ["CHARACTERS", "NONE", "ODD", "ODD_TAG", "TAGS", "Ints", "Mask", "Rows", "as_rows"]
 
@@ -39,6 +40,7 @@ class Rows:
         tag: of each field; `shape`: the tag by whose rules its content goes (of an 880 that of its partner).
         ind1, ind2: of each field.
         of: place of each field's record in `records`.
+        known_leaders: characters of the leaders, where somebody has them.
     """
 
     records: pl.DataFrame
@@ -51,6 +53,7 @@ class Rows:
     ind1: Ints
     ind2: Ints
     of: Ints
+    known_leaders: Characters | None = None
 
     @cached_property
     def text(self) -> Text:
@@ -68,27 +71,9 @@ class Rows:
         """The first characters of these values."""
         return characters(self.text, places, width)
 
-    @cached_property
-    def _counts(self) -> tuple[Ints, Ints]:
-        """(column by tag, -1 where no record has it; how often each tag occurs: a row a record, a column a tag)"""
-        present = np.flatnonzero(np.bincount(self.tag, minlength=TAGS))
-        column = np.full(TAGS, -1, dtype=np.int64)
-        column[present] = np.arange(len(present))
-        keys = self.of * len(present) + column[self.tag]
-        counts = np.bincount(keys, minlength=self.records.height * len(present))
-        return column, counts.reshape(self.records.height, len(present))
-
     def count(self, *tags: int) -> Ints:
         """How many fields with these tags each record has."""
-        column, counts = self._counts
-        chosen = column[list(tags)]
-        return np.asarray(counts[:, chosen[chosen >= 0]].sum(axis=1))
-
-    @cached_property
-    def repeated(self) -> Mask:
-        """By tag: does a record have it more than once?"""
-        column, counts = self._counts
-        return np.append((counts > 1).any(axis=0), False)[column] & (column >= 0)
+        return np.bincount(self.of[self.of_tag(*tags)], minlength=self.records.height)
 
     @cached_property
     def control(self) -> Mask:
@@ -97,6 +82,8 @@ class Rows:
 
     @cached_property
     def leaders(self) -> Characters:
+        if self.known_leaders is not None:
+            return self.known_leaders
         return characters(text(self.records["leader"]), np.arange(self.records.height), 24)
 
     @cached_property
@@ -127,11 +114,17 @@ class Rows:
         own = int(self._language_008[record])
         return None if own < 0 else str(self.values(self.fixed_008[0][own : own + 1])[0])[35:38]
 
-    def occurrence(self, fields: Ints) -> Ints:
-        """Which of its record's fields with its tag each of these fields is, from 1."""
-        ranks = np.empty(len(self.tag), dtype=np.int64)
+    @cached_property
+    def place(self) -> Ints:
+        """Of each subfield: its field's place in the record."""
+        return self.subfields["field"].to_numpy()
+
+    @cached_property
+    def ranks(self) -> Ints:
+        """Which of its record's fields with its tag each field is, from 1."""
+        ranks = np.empty(len(self.tag), dtype=np.uint16)
         count_occurrences(self.of, self.tag, np.full(TAGS, -1), np.zeros(TAGS, dtype=np.int64), ranks)
-        return ranks[fields]
+        return ranks
 
     def key(self, places: Ints) -> Ints:
         """Of these subfields: tag * CHARACTERS + code, the tag being their field's `shape`."""
@@ -155,8 +148,9 @@ class Rows:
     @cached_property
     def _by_tag(self) -> tuple[Ints, Ints]:
         """(places of the fields, by tag; where each tag begins in them)"""
-        order = np.argsort(self.tag.astype(np.uint16), kind="stable")
-        return order, np.searchsorted(self.tag[order], np.arange(TAGS + 1))
+        order, begins = np.empty(len(self.tag), dtype=np.int64), np.zeros(TAGS + 1, dtype=np.int64)
+        order_by_tag(self.tag, begins, order)
+        return order, begins
 
     def of_tag(self, *tags: int) -> Ints:
         """Places of the fields with these tags."""
@@ -187,8 +181,9 @@ class Rows:
         return has
 
 
-def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
-    """Subfields of these records (every record of `subfields` is one of `records`, which is ordered)."""
+def as_rows(records: pl.DataFrame, subfields: pl.DataFrame, leaders: Characters | None = None) -> Rows:
+    """Subfields of these records (every record of `subfields` is one of `records`, which is ordered). leaders: the records' own, where
+    they are at hand."""
     count = subfields.height
     code, one, two = (text(subfields[name]) for name in ("code", "ind1", "ind2"))
     of_row = {
@@ -202,9 +197,9 @@ def as_rows(records: pl.DataFrame, subfields: pl.DataFrame) -> Rows:
     }
     arrays: dict[str, Ints] = {name: np.empty(count, dtype=kind) for name, kind in of_row.items()}
     fields = number_rows(
-        subfields["record"].rechunk().to_numpy(), subfields["field"].rechunk().to_numpy(), records["record"].rechunk().to_numpy(),
+        numbers(subfields["record"]), numbers(subfields["field"]), numbers(records["record"]),
         text(subfields["tag"]).words, one.words, one.valid, one.offset, two.words, two.valid, two.offset,
         code.words, code.valid, code.offset, *arrays.values(),
     )  # fmt: skip
     first, tag, ind1, ind2, of = (arrays[name][:fields].copy() for name in ("first", "tag", "ind1", "ind2", "of"))
-    return Rows(records, subfields, arrays["field"], arrays["codes"], first, tag, tag.copy(), ind1, ind2, of)
+    return Rows(records, subfields, arrays["field"], arrays["codes"], first, tag, tag.copy(), ind1, ind2, of, leaders)

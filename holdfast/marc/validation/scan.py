@@ -25,6 +25,8 @@ IS_UNDEFINED, IS_OBSOLETE, IS_SINGLE = 1, 2, 4
 UNDEFINED, OBSOLETE, REPEATED, NO_CODE, EMPTY, BEHIND, CONTROL, REPLACEMENT, BLANK, ASKED = (
     1, 2, 4, 8, 16, 32, 64, 128, 256, 512,
 )  # fmt: skip
+# What the pass over the fields says; an indicator's bits are two further left for the second.
+HAS_ODD_TAG, IS_REPEATED, IS_BARE, INDICATOR_UNDEFINED, INDICATOR_OBSOLETE = 4, 8, 16, 32, 64
 # Forms that clear a value without its check being asked; `values` has the checks.
 NO_FORM, NUMBER_FORM, OCN_FORM, PARENTHESIS_FORM, LCCN_FORM, URL_FORM, BOTH_FORM = 0, 1, 2, 3, 4, 5, 6
 
@@ -75,6 +77,70 @@ def count_occurrences(of: Any, tag: Any, last: Any, counts: Any, ranks: Any) -> 
             counts[tag[k]] = 0
         counts[tag[k]] += 1
         ranks[k] = counts[tag[k]]
+
+
+@compiled
+def order_by_tag(tag: Any, begins: Any, order: Any) -> None:
+    """Fill the places of the fields, by tag, and where each tag begins in them. begins: zeros, one more than there are tags."""
+    for k in range(len(tag)):
+        begins[tag[k] + 1] += 1
+    for number in range(1, len(begins)):
+        begins[number] += begins[number - 1]
+    behind = begins.copy()
+    for k in range(len(tag)):
+        order[behind[tag[k]]] = k
+        behind[tag[k]] += 1
+
+
+@compiled
+def _pick_fields(
+    tag: Any, shape: Any, ind1: Any, ind2: Any, first: Any, ranks: Any, code: Any, words: Any, valid: Any, offset: int,
+    standing: Any, single: Any, of_ind1: Any, of_ind2: Any, places: Any, flags: Any,
+) -> int:  # fmt: skip
+    """Fill the arrays of `PickedFields`; how many fields there are in them. standing, single: by tag; of_ind1, of_ind2: by shape *
+    CHARACTERS + value: 1 for undefined, 2 for obsolete."""
+    picked = 0
+    for k in range(len(tag)):
+        number = tag[k]
+        key = np.int64(shape[k]) * CHARACTERS
+        flag = np.int64(standing[number])
+        flag |= np.int64(of_ind1[key + ind1[k]]) * INDICATOR_UNDEFINED
+        flag |= np.int64(of_ind2[key + ind2[k]]) * (4 * INDICATOR_UNDEFINED)
+        if number == ODD_TAG:
+            flag |= HAS_ODD_TAG
+        if ranks[k] > 1 and single[number]:
+            flag |= IS_REPEATED
+        # A field without a subfield has one row, with a value that is null or empty.
+        row = first[k]
+        alone = (first[k + 1] if k + 1 < len(tag) else len(code)) == row + 1
+        if alone and code[row] == NONE and (words[row, 0] == 0 or not is_there(valid, offset, row)):
+            flag |= IS_BARE
+        if flag:
+            places[picked], flags[picked] = k, flag
+            picked += 1
+    return picked
+
+
+class PickedFields(NamedTuple):
+    """Fields that something is to be said of: their places, rising, and what it is."""
+
+    places: Ints
+    flags: Ints
+
+    def of(self, flag: int) -> Ints:
+        return self.places[(self.flags & flag) != 0]
+
+
+def scan_fields(
+    tag: Ints, shape: Ints, ind1: Ints, ind2: Ints, first: Ints, ranks: Ints, code: Ints, values: Text, standing: Ints,
+    single: Ints, indicators: tuple[Ints, Ints],
+) -> PickedFields:  # fmt: skip
+    places, flags = np.empty(len(tag), dtype=np.int64), np.empty(len(tag), dtype=np.int64)
+    picked = _pick_fields(
+        tag, shape, ind1, ind2, first, ranks, code, values.words, values.valid, values.offset, standing, single, *indicators,
+        places, flags,
+    )  # fmt: skip
+    return PickedFields(places[:picked], flags[:picked])
 
 
 @compiled

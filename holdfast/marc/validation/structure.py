@@ -6,16 +6,35 @@ import numpy as np
 
 from holdfast.marc.validation.avram import Codes
 from holdfast.marc.validation.findings import Findings, Picks, listed
-from holdfast.marc.validation.rows import CHARACTERS, NONE, ODD, ODD_TAG, Ints, Rows
-from holdfast.marc.validation.scan import BEHIND, EMPTY, NO_CODE, REPEATED, Picked
+from holdfast.marc.validation.rows import CHARACTERS, ODD, Ints, Rows
+from holdfast.marc.validation.scan import (
+    BEHIND,
+    EMPTY,
+    HAS_ODD_TAG,
+    INDICATOR_OBSOLETE,
+    INDICATOR_UNDEFINED,
+    IS_BARE,
+    IS_OBSOLETE,
+    IS_REPEATED,
+    IS_UNDEFINED,
+    NO_CODE,
+    REPEATED,
+    Picked,
+    PickedFields,
+    scan_fields,
+)
 from holdfast.marc.validation.scan import OBSOLETE as OBSOLETE_CODE
 from holdfast.marc.validation.scan import UNDEFINED as UNDEFINED_CODE
 from holdfast.marc.validation.tables import OBSOLETE, UNDEFINED, Tables
 
 
 def check_structure(rows: Rows, picked: Picked, tables: Tables, findings: Findings) -> None:
-    _fields(rows, tables, findings)
-    _indicators(rows, tables, findings)
+    fields = scan_fields(
+        rows.tag, rows.shape, rows.ind1, rows.ind2, rows.first, rows.ranks, rows.code, rows.text, tables.field,
+        tables.single_field, tables.indicators,
+    )  # fmt: skip
+    _fields(rows, fields, tables, findings)
+    _indicators(rows, fields, tables, findings)
     _subfields(rows, picked, tables, findings)
     _order(rows, picked, tables, findings)
 
@@ -25,32 +44,30 @@ def _label(tables: Tables, tag: str) -> str:
     return f"{tag} {field.label}".strip() if field is not None else tag
 
 
-def _fields(rows: Rows, tables: Tables, findings: Findings) -> None:
-    findings.at_fields("field.tag", np.flatnonzero(rows.tag == ODD_TAG))
-    standing = tables.field[rows.tag]
-    findings.at_fields("field.undefined", np.flatnonzero(standing == UNDEFINED))
-    findings.at_fields("field.obsolete", np.flatnonzero(standing == OBSOLETE))
-    single = np.flatnonzero(tables.single_field & rows.repeated)
-    for tag in single.tolist():
-        fields = rows.of_tag(tag)
-        again = np.concatenate(([False], rows.of[fields][1:] == rows.of[fields][:-1]))
-        findings.at_fields("field.repeated", fields[again], detail=f"{_label(tables, f'{tag:03}')} is not repeatable")
+def _fields(rows: Rows, fields: PickedFields, tables: Tables, findings: Findings) -> None:
+    findings.at_fields("field.tag", fields.of(HAS_ODD_TAG))
+    findings.at_fields("field.undefined", fields.of(IS_UNDEFINED))
+    findings.at_fields("field.obsolete", fields.of(IS_OBSOLETE))
+    again = fields.of(IS_REPEATED)
+    if len(again):
+        tags, which = np.unique(rows.tag[again], return_inverse=True)
+        said = [f"{_label(tables, f'{tag:03}')} is not repeatable" for tag in tags.tolist()]
+        findings.at_fields("field.repeated", again, detail=Picks(said, which))
     for tag in tables.required:
         missing = np.flatnonzero(rows.count(tag) == 0)
         name = f"{tag:03}"
         rule = None if tables.required_by_schema else "MARC 21: mandatory field"
         findings.at_records("field.missing", missing, tag=name, detail=f"{_label(tables, name)} is required", rule=rule)
-    # A field without a subfield has one row, with a value that is null or empty.
-    alone = np.append(np.diff(rows.first), len(rows.code) - rows.first[-1:] if len(rows.first) else []) == 1
-    bare = np.flatnonzero(alone & (rows.code[rows.first] == NONE))
-    findings.at_fields("field.empty", bare[rows.length(rows.first[bare]) == 0])
+    findings.at_fields("field.empty", fields.of(IS_BARE))
 
 
-def _indicators(rows: Rows, tables: Tables, findings: Findings) -> None:
+def _indicators(rows: Rows, picked: PickedFields, tables: Tables, findings: Findings) -> None:
     for number, values in ((1, rows.ind1), (2, rows.ind2)):
-        standing = tables.indicators[number - 1][rows.shape * CHARACTERS + values]
-        for code, wanted in (("indicator.undefined", UNDEFINED), ("indicator.obsolete", OBSOLETE)):
-            fields = np.flatnonzero(standing == wanted)
+        for code, flag, wanted in (
+            ("indicator.undefined", INDICATOR_UNDEFINED, UNDEFINED),
+            ("indicator.obsolete", INDICATOR_OBSOLETE, OBSOLETE),
+        ):
+            fields = picked.of(flag << (2 * (number - 1)))
             if not len(fields):
                 continue
             pairs, which = np.unique(rows.shape[fields] * CHARACTERS + values[fields], return_inverse=True)
@@ -85,7 +102,7 @@ def _subfields(rows: Rows, picked: Picked, tables: Tables, findings: Findings) -
     for tag, letter in tables.required_subfields:
         fields = rows.of_tag(tag)
         has = np.zeros(len(rows.tag), dtype=bool)
-        has[rows.field[rows.code == ord(letter)]] = True
+        has[rows.first_of(fields, letter)[0]] = True
         findings.at_fields(
             "subfield.missing", fields[~has[fields]], detail=f"{_label(tables, f'{tag:03}')} needs ${letter}"
         )

@@ -7,14 +7,14 @@ import polars as pl
 
 from holdfast.marc.frames import Frames
 from holdfast.marc.string_views import text
-from holdfast.marc.validation.columns import characters
+from holdfast.marc.validation.columns import Characters, characters
 from holdfast.marc.validation.content import check_characters, check_record, check_values
 from holdfast.marc.validation.findings import Findings
 from holdfast.marc.validation.fixed import check_fixed
 from holdfast.marc.validation.issues import ISSUES
 from holdfast.marc.validation.links import Links, check_captions, check_entries, check_links, give_shapes
 from holdfast.marc.validation.local import check_local
-from holdfast.marc.validation.rows import Mask, as_rows
+from holdfast.marc.validation.rows import Mask, Rows, as_rows
 from holdfast.marc.validation.rules import Rules
 from holdfast.marc.validation.scan import scan
 from holdfast.marc.validation.structure import check_structure
@@ -31,7 +31,7 @@ def validate(frames: Frames, rules: Rules) -> pl.DataFrame:
         frames: records with at least the columns record and leader of frames.RECORDS; subfields as frames.SUBFIELDS.
         rules: of the records' source.
     """
-    records = frames.records.select("record", "leader")
+    records = pl.DataFrame([frames.records["record"], frames.records["leader"]])
     if records["leader"].null_count():
         records = records.filter(pl.col("leader").is_not_null())
     subfields = frames.subfields
@@ -40,31 +40,32 @@ def validate(frames: Frames, rules: Rules) -> pl.DataFrame:
     if not subfields["record"].is_sorted():
         subfields = subfields.sort("record", maintain_order=True)
     found = []
-    for kind, chosen in _kinds(records["leader"], rules).items():
+    leaders = characters(text(records["leader"]), np.arange(records.height), 24)
+    for kind, chosen in _kinds(leaders, rules).items():
         own = records if chosen.all() else records.filter(pl.Series(chosen))
         some = own.height < records.height or frames.records.height > records.height
         parts = (
             subfields.join(own.select("record"), on="record", how="semi", maintain_order="left") if some else subfields
         )
-        found.append(_validate_kind(own, parts, rules, rules.tables[kind]))
+        rows = as_rows(own, parts, leaders if own is records else None)
+        found.append(_validate_kind(rows, rules, rules.tables[kind]))
     if len(found) == 1:
         return found[0]
     return pl.concat([pl.DataFrame(schema=ISSUES), *found]).sort("record", "field", maintain_order=True)
 
 
-def _kinds(leaders: pl.Series, rules: Rules) -> dict[str, Mask]:
+def _kinds(leaders: Characters, rules: Rules) -> dict[str, Mask]:
     """Kind of record → which records are of it."""
     if "unimarc" in rules.tables:
-        return {"unimarc": np.ones(len(leaders), dtype=bool)} if len(leaders) else {}
-    types = characters(text(leaders), np.arange(len(leaders)), 7).matrix[:, 6]
+        return {"unimarc": np.ones(len(leaders.plain), dtype=bool)} if len(leaders.plain) else {}
+    types = leaders.matrix[:, 6]
     by_kind: dict[str, list[int]] = {}
     for number in np.flatnonzero(np.bincount(types, minlength=1)).tolist():
         by_kind.setdefault(_KIND_OF_TYPE.get(chr(number), "bibliographic"), []).append(number)
     return {kind: np.isin(types, numbers) for kind, numbers in by_kind.items()}
 
 
-def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules, tables: Tables) -> pl.DataFrame:
-    rows = as_rows(records, subfields)
+def _validate_kind(rows: Rows, rules: Rules, tables: Tables) -> pl.DataFrame:
     findings = Findings(rows, rules.severities, tables.schema.name, rules.hints)
     links = Links(rows)
     if tables.kind != "unimarc":
@@ -78,9 +79,7 @@ def _validate_kind(records: pl.DataFrame, subfields: pl.DataFrame, rules: Rules,
     check_values(rows, picked, tables, findings)
     check_fixed(rows, tables, findings, rules.languages, rules.countries)
     if tables.kind == "":
-        findings.at_records(
-            "record.no_schema", rows.records.with_row_index()["index"].to_numpy(), tag="LDR", position=6
-        )
+        findings.at_records("record.no_schema", np.arange(rows.records.height), tag="LDR", position=6)
     elif tables.kind != "unimarc":
         check_links(rows, links, findings)
         check_record(rows, tables, findings)

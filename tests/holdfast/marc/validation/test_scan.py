@@ -12,8 +12,26 @@ from hypothesis import strategies as st
 
 from holdfast.marc.validation import scan
 from holdfast.marc.validation.columns import characters, text
+from holdfast.marc.validation.content import (
+    _ARTICLES,
+    _BEGINS,
+    _CUT,
+    _INDICATOR,
+    _LANGUAGES,
+    _NO_END,
+    _cuts,
+    _pick_nonfiling,
+)
 from holdfast.marc.validation.findings import excerpts
-from holdfast.marc.validation.fixed import _date_fault, _doubtful_dates, _doubtful_times, _is_time
+from holdfast.marc.validation.fixed import (
+    _date_fault,
+    _doubtful_codes,
+    _doubtful_dates,
+    _doubtful_times,
+    _is_time,
+    _no_dates,
+    _numbers,
+)
 from holdfast.marc.validation.links import _parse, _parse_plain
 from holdfast.marc.validation.memory import UNKNOWN, Memory, recall
 from holdfast.marc.validation.values import (
@@ -122,3 +140,53 @@ def test_an_excerpt_is_short_and_has_no_secret() -> None:
     values = ["a\x1fb", f"x {masked} y", "ftp://me:secret@host/", "é" * 80, "é" * 81, "x" * 81 + "\x00", None, "fine"]
     expected = ["a␟b", "x pii:… y", "ftp://…@host/", "é" * 80, "é" * 79 + "…", "x" * 79 + "…", None, "fine"]
     assert excerpts(pl.Series(values, dtype=pl.String)).to_list() == expected
+
+
+TITLES = st.tuples(
+    st.lists(st.sampled_from(["The ", "L'", "l’", "AL-", "a", "A ", " ", "=", "?", "'", "0", "é", "e\u0301", "\u0338", "日", "K", "."]), max_size=5),
+    st.integers(0, 9),
+    st.sampled_from(sorted(_ARTICLES)),
+)  # fmt: skip
+
+
+@given(st.lists(TITLES, min_size=1, max_size=5))
+def test_a_title_that_is_not_picked_counts_its_article_and_cuts_no_word(titles) -> None:
+    texts, count = ["".join(pieces) for pieces, _, _ in titles], len(titles)
+    of, places, counts, which = np.arange(count), *np.empty((3, count), dtype=np.int64)
+    language = np.array([int.from_bytes(name.encode()) for _, _, name in titles])
+    second = np.array([48 + number for _, number, _ in titles], dtype=np.uint8)
+    picked = _pick_nonfiling(
+        np.full(count, 245, dtype=np.int32), second, second, of, of, np.full(count, ord("a"), dtype=np.uint8),
+        text(pl.Series(texts, dtype=pl.String)), _INDICATOR, language, _LANGUAGES, _BEGINS, _NO_END, places, counts, which,
+    )  # fmt: skip
+    found = dict(zip(places[:picked].tolist(), which[:picked].tolist(), strict=True))
+    for k, (value, (_, number, name)) in enumerate(zip(texts, titles, strict=True)):
+        if number and _cuts(value, number):
+            assert found[k] == _CUT
+        elif not number and value.lower().startswith(_ARTICLES[name]):
+            assert list(_ARTICLES)[found[k]] == name
+
+
+@given(st.lists(st.text(st.sampled_from("012389 u|é"), max_size=6), min_size=1, max_size=5))
+def test_a_day_is_two_digits_each_of_year_month_and_day(values: list[str]) -> None:
+    def is_day(value: str) -> bool:
+        if not re.fullmatch("[0-9]{6}", value):
+            return False
+        month, day = int(value[2:4]), int(value[4:])
+        return 1 <= month <= 12 and 1 <= day <= [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31][month - 1]
+
+    values = [*values, "240229", "230230", "991231", "990431", "000100"]
+    matrix = characters(text(pl.Series(values, dtype=pl.String)), np.arange(len(values)), 40).matrix
+    wrong = np.empty(len(values), dtype=np.bool_)
+    _no_dates(matrix, wrong)
+    assert wrong.tolist() == [not is_day(value) for value in values]
+
+
+@given(st.lists(st.text(st.sampled_from("aex |é"), min_size=3, max_size=3), min_size=1, max_size=8))
+def test_a_code_that_is_not_doubtful_is_in_the_list(values: list[str]) -> None:
+    codes = frozenset({"a", "ae", "aex", "   "})
+    _, plain, matrix = characters(text(pl.Series(values, dtype=pl.String)), np.arange(len(values)), 3)
+    doubtful = np.empty(len(values), dtype=np.bool_)
+    _doubtful_codes(matrix, plain, np.arange(len(values)), 0, _numbers(codes), doubtful)
+    fine = [each == "|||" or each in codes or each.rstrip() in codes for each in values]
+    assert doubtful.tolist() == [not each for each in fine]
