@@ -11,6 +11,7 @@ from demo.ils import audit
 from demo.ils.audit import Origin
 from demo.ils.errors import bad_request, not_found
 from demo.ils.inventory import Inventory
+from demo.ils.marc_json import set_field
 from demo.ils.source_records import SourceRecords
 from demo.ils.store import Store
 
@@ -50,7 +51,7 @@ def edit(records: SourceRecords, instances: Inventory, request: Any) -> dict[str
         if live is None:
             raise not_found(f"Instance {instance_id} has no live MARC record")
         body = orjson.loads(live.body)
-        _set(body["parsedRecord"]["content"]["fields"], tag, code, value)
+        set_field(body["parsedRecord"]["content"]["fields"], tag, code, value)
         changed = {k: v for k, v in body.items() if k not in ("metadata", "state")}
         changed |= {"id": str(uuid.uuid4()), "generation": live.generation + 1}
         changed["rawRecord"] = {"content": body["rawRecord"]["content"]}
@@ -61,21 +62,3 @@ def edit(records: SourceRecords, instances: Inventory, request: Any) -> dict[str
         entries = instances.write(connection, now, origin, [instance], upsert=True)
         audit.record(connection, now, origin, entries)
     return {"recordId": stored.record_id, "generation": stored.generation, "_version": entries[0].version}
-
-
-def _set(fields: list[dict[str, Any]], tag: str, code: str, value: str) -> None:
-    for field in fields:
-        if tag not in field:
-            continue
-        if isinstance(field[tag], str):
-            field[tag] = value
-            return
-        for subfield in field[tag]["subfields"]:
-            if code in subfield:
-                subfield[code] = value
-                return
-        field[tag]["subfields"].append({code: value})
-        return
-    new = {tag: value} if not code else {tag: {"ind1": " ", "ind2": " ", "subfields": [{code: value}]}}
-    place = next((n for n, field in enumerate(fields) if next(iter(field)) > tag), len(fields))
-    fields.insert(place, new)

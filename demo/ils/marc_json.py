@@ -1,4 +1,4 @@
-"""MARC-in-JSON, as `parsedRecord.content` has it: checked, read as text, compared."""
+"""MARC-in-JSON, as `parsedRecord.content` has it: checked, read as text, compared, edited."""
 
 from __future__ import annotations
 
@@ -107,3 +107,22 @@ def _by_tag(content: dict[str, Any]) -> dict[str, list[str]]:
         for tag, data in field.items():
             out.setdefault(tag, []).append(field_text(tag, data))
     return out
+
+
+def set_field(fields: list[dict[str, Any]], tag: str, code: str, value: str) -> None:
+    """The first such field or subfield, else a new one, in the order of tags; without `code` a control field."""
+    for field in fields:
+        if tag not in field:
+            continue
+        if isinstance(field[tag], str):
+            field[tag] = value
+            return
+        for subfield in field[tag]["subfields"]:
+            if code in subfield:
+                subfield[code] = value
+                return
+        field[tag]["subfields"].append({code: value})
+        return
+    new = {tag: value} if not code else {tag: {"ind1": " ", "ind2": " ", "subfields": [{code: value}]}}
+    place = next((n for n, field in enumerate(fields) if next(iter(field)) > tag), len(fields))
+    fields.insert(place, new)

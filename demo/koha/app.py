@@ -25,6 +25,7 @@ from demo.ils.audit import Origin
 from demo.ils.errors import Refused
 from demo.ils.faults import Faults, FaultsMiddleware, fault_routes
 from demo.ils.gateway import RequestLog, RequestLogMiddleware, correlation_ids, refuses_foreign, request_id
+from demo.ils.marc_json import set_field
 from demo.ils.store import Store
 from demo.koha import listing, marc, oai, shapes
 from demo.koha.catalogue import Biblios, Items
@@ -392,7 +393,7 @@ def demo_routes(store: Store, biblios: Biblios, checkouts: Checkouts, faults: Fa
 
         def change() -> None:
             content = orjson.loads(biblios.get(number)[1])
-            set_field(content, str(given["tag"]), str(given.get("code") or ""), str(given["value"]))
+            set_field(content["fields"], str(given["tag"]), str(given.get("code") or ""), str(given["value"]))
             biblios.update(number, content, None, Origin(user="librarian", request_id="librarian"))
 
         await run_in_threadpool(change)
@@ -411,24 +412,6 @@ def demo_routes(store: Store, biblios: Biblios, checkouts: Checkouts, faults: Fa
         Route("/_demo/edit", edit, methods=["POST"]),
         Route("/_demo/checkin", check_in, methods=["POST"]),
     ]
-
-
-def set_field(content: marc.Content, tag: str, code: str, value: str) -> None:
-    for entry in content["fields"]:
-        if tag not in entry:
-            continue
-        if isinstance(entry[tag], str):
-            entry[tag] = value
-            return
-        for piece in entry[tag]["subfields"]:
-            if code in piece:
-                piece[code] = value
-                return
-        entry[tag]["subfields"].append({code: value})
-        return
-    data: Any = {"ind1": " ", "ind2": " ", "subfields": [{code: value}]} if code else value
-    at = next((n for n, entry in enumerate(content["fields"]) if next(iter(entry)) > tag), len(content["fields"]))
-    content["fields"].insert(at, {tag: data})
 
 
 class Door:
