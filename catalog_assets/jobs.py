@@ -44,6 +44,13 @@ FEED_LOAD = dg.define_asset_job(
     description="The files of a feed and day, of patrons, items or holdings, from the folder to the library system.",
 )
 
+WRITE_APPROVED_FEED = dg.define_asset_job(
+    "write_approved_feed",
+    selection=dg.AssetSelection.assets("feed_commits"),
+    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
+    description="Writes the plan of a feed and day that a person approved; approved_plan_sensor launches it.",
+)
+
 PARTNER_EXPORT = dg.define_asset_job(
     "partner_export",
     selection=dg.AssetSelection.assets("partner_exports"),

@@ -66,6 +66,10 @@ class FeedLoaded:
         found = self.result.get_asset_check_evaluations()
         return {f"{each.asset_key.to_user_string()}.{each.check_name}": each for each in found}
 
+    def metadata(self, asset: str) -> dict[str, Any]:
+        (event,) = self.result.asset_materializations_for_node(asset)
+        return {name: each.value for name, each in event.metadata.items()}
+
     @property
     def waits_for(self) -> str:
         return self.checks["feed_commits.all_planned_is_written"].description or ""

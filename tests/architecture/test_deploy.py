@@ -35,6 +35,7 @@ QUEUE_OF = {
     "catalogue_load": "ils.sync.holdings",
     "approve_plan": "default",
     "write_approved_plan": "ils.sync.holdings",
+    "write_approved_feed": "ils.sync.holdings",
     "changed_rules": "marc21.parse",
     "authority_load": "marc21.parse",
     "authority_linking": "marc21.parse",
