@@ -18,7 +18,7 @@ from resources.ils.elements import NoNumberError, UnknownReference, written
 from resources.ils.errors import WaitUntilError
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData
 from resources.lake.client import Lake
-from resources.ledger.applying import WRITTEN, Applied
+from resources.ledger.applying import WRITTEN, Applied, in_a_while
 from resources.ledger.client import Ledger, Load
 from resources.ledger.committing_entities import EntityCommitter
 from resources.ledger.planning_feeds import ASSET as PLAN_ASSET
@@ -109,6 +109,7 @@ def apply_feed(
                 applied.now += row[1] == "acknowledged" and row[2] != "settled before"
     except BusyError as error:
         log.warning("%s", error)
+        applied.until = in_a_while()
         applied.waiting = (
             f"{error}; what it is about stays planned: materialize feed_commits again when that run is done"
         )
@@ -116,6 +117,7 @@ def apply_feed(
         log.error("%s", error)
         # A quota that is spent is nobody's failure.
         applied.waiting, applied.failed = str(error), not isinstance(error, WaitUntilError)
+        applied.until = error.until if isinstance(error, WaitUntilError) else None
     except HaltedError as error:
         log.warning("%s", error)
         applied.waiting = f"waiting: {error}"

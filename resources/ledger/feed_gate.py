@@ -74,4 +74,5 @@ def write_feed(
     if applied.now:
         seconds = time.monotonic() - begin
         plans.wrote(load.source, partition, gate.plan_sha256, applied.now, seconds, load.run_id)
+    plans.try_again("write_approved_feed", load, applied, gate.plan_sha256)
     return applied, gate

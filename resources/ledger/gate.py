@@ -136,6 +136,7 @@ def write_plan(
     if applied.now:
         seconds = time.monotonic() - begin
         plans.wrote(load.source, partition, gate.plan_sha256, applied.now, seconds, load.run_id)
+    plans.try_again("write_approved_plan", load, applied, gate.plan_sha256)
     return applied, gate
 
 
