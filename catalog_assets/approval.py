@@ -14,6 +14,7 @@ from holdfast.catalogue.plan_document import PlanRefusedError
 from holdfast.environment import read_environment
 from resources.ils.client import Ils
 from resources.lake.client import Lake
+from resources.ledger.feed_gate import look_at_feed
 from resources.ledger.gate import Gate, choose, look_at
 from resources.ledger.plans import Plans
 from resources.postgres.client import Postgres
@@ -25,10 +26,10 @@ class Verdict(Enum):
 
 
 class Approval(dg.Config):
-    source: str = Field(description="name of the source in holdfast.toml")
+    source: str = Field(description="name of the source or feed in holdfast.toml")
     day: str = Field(description="of the window, as 2026-01-31")
     plan: str = Field(
-        description="the plan's hash, or its first 12 characters: metadata `plan_sha256` of change_plan, and on its page"
+        description="the plan's hash, or its first 12 characters: metadata `plan_sha256` of change_plan (with its page) or feed_plan"
     )
     decision: Verdict = Field(description="approve: the plan is written; reject: it is not")
     who: str = Field(min_length=2, description="you: who decides")
@@ -36,7 +37,7 @@ class Approval(dg.Config):
 
 
 @dg.op(
-    description="Keeps the decision in PostgreSQL, append-only. Refuses a plan that is not the one in change_plan now."
+    description="Keeps the decision in PostgreSQL, append-only. Refuses a plan that is not the one in change_plan, or of a feed in feed_plan, now."
 )
 def decide_plan(
     context: dg.OpExecutionContext,
@@ -52,7 +53,7 @@ def decide_plan(
         raise dg.Failure(str(error)) from error
     context.log_event(
         dg.AssetObservation(
-            "change_plan",
+            "feed_plan" if config.source in SETTINGS.feeds else "change_plan",
             partition=f"{config.day}|{config.source}",
             metadata={
                 "decision": config.decision.value,
@@ -72,19 +73,23 @@ def decide(lake: Lake, plans: Plans, config: Approval, run_id: str) -> Gate:
         PlanRefusedError: the plan is not there, was changed, or is another one.
         ValueError: there is no such source or day.
     """
-    if config.source not in SETTINGS.sources:
-        raise ValueError(f"source: found {config.source!r} (allowed: {', '.join(sorted(SETTINGS.sources))})")
+    if config.source not in {*SETTINGS.sources, *SETTINGS.feeds}:
+        allowed = f"sources {', '.join(sorted(SETTINGS.sources)) or 'none'}; feeds {', '.join(sorted(SETTINGS.feeds)) or 'none'}"
+        raise ValueError(f"source: found {config.source!r} (allowed: {allowed})")
     partition = f"{dt.date.fromisoformat(config.day).isoformat()}|{config.source}"
-    document = choose(lake, partition, config.plan)
-    source, budget = SETTINGS.sources[config.source], SETTINGS.budget_of(config.source)
-    secret = read_environment().need("HOLDFAST_MASKING_SALT").encode()
-    gate = look_at(lake, partition, plans, config.source, source, budget, secret)
+    budget, secret = SETTINGS.budget_of(config.source), read_environment().need("HOLDFAST_MASKING_SALT").encode()
+    if feed := SETTINGS.feeds.get(config.source):
+        document = choose(lake, partition, config.plan, "feed_plan")
+        gate = look_at_feed(lake, partition, plans, feed, budget, secret)
+    else:
+        document = choose(lake, partition, config.plan)
+        gate = look_at(lake, partition, plans, config.source, SETTINGS.sources[config.source], budget, secret)
     plans.decide(config.source, document, config.decision.value, config.who, config.why, run_id=run_id)
     return gate
 
 
 APPROVE_PLAN = dg.GraphDefinition(
     name="approve_plan",
-    description="Lets a plan that waits be written, or refuses it: who, why, and the plan's hash from change_plan.",
+    description="Lets a plan that waits be written, or refuses it: who, why, and the plan's hash from change_plan or feed_plan.",
     node_defs=[decide_plan],
 ).to_job(tags={"dagster-celery/queue": "default"})

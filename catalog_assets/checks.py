@@ -96,11 +96,11 @@ def gaps_result(gaps: Mapping[dt.date, str]) -> dg.AssetCheckResult:
     )
 
 
-def budget_spec(asset: str) -> dg.AssetCheckSpec:
+def budget_spec(asset: str, partitions: dg.PartitionsDefinition = LOADS) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         name="within_budget",
         asset=asset,
-        partitions_def=LOADS,
+        partitions_def=partitions,
         description="The plan may be written at once: it is within the source's budget and not larger than usual.",
     )
 

@@ -27,6 +27,7 @@ from catalog_assets.jobs import (
     MUSEUM_LOAD,
     PARTNER_EXPORT,
     QUALITY_REPORTING,
+    WRITE_APPROVED_FEED,
     WRITE_APPROVED_PLAN,
 )
 from catalog_assets.matching.authority_links import authority_links
@@ -133,6 +134,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             *(halt_ingestion, resume_ingestion, reconcile_window, replay_window, rollback_window),
             release_quarantine,
             FEED_LOAD,
+            WRITE_APPROVED_FEED,
             PARTNER_EXPORT,
         ],
         sensors=[
@@ -146,9 +148,9 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_museum_export_sensor(SETTINGS),
             build_feed_drop_sensor(SETTINGS),
             build_quality_sensor(),
-            build_approved_plan_sensor(),
+            build_approved_plan_sensor(SETTINGS, [WRITE_APPROVED_PLAN, WRITE_APPROVED_FEED]),
             build_run_failure_sensor(),
-            build_asked_runs_sensor([CATALOGUE_LOAD, MUSEUM_LOAD]),
+            build_asked_runs_sensor([CATALOGUE_LOAD, MUSEUM_LOAD, WRITE_APPROVED_PLAN, WRITE_APPROVED_FEED]),
             *build_authority_sensors(SETTINGS),
         ],
         schedules=[

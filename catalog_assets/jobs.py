@@ -25,7 +25,8 @@ WRITE_APPROVED_PLAN = dg.define_asset_job(
     "write_approved_plan",
     selection=dg.AssetSelection.assets("ils_commits"),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
-    description="Writes the plan of a source and day that a person approved; approved_plan_sensor launches it.",
+    description="Writes the plan of a source and day as it is: approved by a person (approved_plan_sensor), or after it waited for the "
+    "quota or another run (asked_runs_sensor).",
 )
 
 # Not the rest of the load: whether what changed is to be matched, planned and written again is for a person to say.
@@ -42,6 +43,14 @@ FEED_LOAD = dg.define_asset_job(
     selection=dg.AssetSelection.assets("feed_drops", "feed_plan", "feed_commits"),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
     description="The files of a feed and day, of patrons, items or holdings, from the folder to the library system.",
+)
+
+WRITE_APPROVED_FEED = dg.define_asset_job(
+    "write_approved_feed",
+    selection=dg.AssetSelection.assets("feed_commits"),
+    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
+    description="Writes the plan of a feed and day as it is: approved by a person (approved_plan_sensor), or after it waited for the "
+    "quota or another run (asked_runs_sensor).",
 )
 
 PARTNER_EXPORT = dg.define_asset_job(

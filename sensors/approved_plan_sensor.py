@@ -1,12 +1,14 @@
-"""What a person approved is written: a run of `ils_commits` for each approved plan.
+"""What a person approved is written: a run of `ils_commits`, or of `feed_commits`, for each approved plan.
 
 Dagster: https://docs.dagster.io/guides/automate/sensors
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dagster as dg
 
+from holdfast.settings import Settings
 from resources.ils.client import Ils
 from resources.ledger.plans import Decision, Plans
 from resources.postgres.client import Postgres
@@ -18,10 +20,15 @@ def plan_writing(approved: Iterable[Decision]) -> dict[str, Decision]:
     return {each.partition: each for each in approved}
 
 
-def build_approved_plan_sensor() -> dg.SensorDefinition:
+def job_of(partition: str, settings: Settings) -> str:
+    """That writes an approved plan of the window."""
+    return "write_approved_feed" if partition.partition("|")[2] in settings.feeds else "write_approved_plan"
+
+
+def build_approved_plan_sensor(settings: Settings, jobs: Sequence[Any]) -> dg.SensorDefinition:
     @dg.sensor(
         name="approved_plan_sensor",
-        job_name="write_approved_plan",
+        jobs=jobs,
         minimum_interval_seconds=10,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Writes each plan that the job approve_plan approved, once.",
@@ -36,6 +43,7 @@ def build_approved_plan_sensor() -> dg.SensorDefinition:
         requests = [
             dg.RunRequest(
                 run_key=f"approved:{each.number}",
+                job_name=job_of(partition, settings),
                 partition_key=partition,
                 tags={"holdfast/plan": each.plan_sha256, "holdfast/approved-by": each.who[:60]},
             )

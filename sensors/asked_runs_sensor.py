@@ -1,4 +1,5 @@
-"""Runs that a recovery asked for: replays, mended windows, and the nights that a halt skipped. Each is launched once.
+"""Runs that a recovery asked for: replays, mended windows, the nights that a halt skipped, and plans that waited for
+the quota or another run. Each is launched once.
 
 Dagster: https://docs.dagster.io/guides/automate/sensors
 """
@@ -13,18 +14,30 @@ from resources.ledger.replaying import Recoveries
 from resources.postgres.client import Postgres
 from sensors.halting import halted_of
 
-_QUEUES = {"catalogue_load": "ils.sync.holdings", "museum_load": "ingestion_high", "digitization": "compute_intensive"}
-_DIMENSIONS = {"catalogue_load": ("day", "source"), "museum_load": ("collection", "day"), "digitization": ()}
+_QUEUES = {
+    "catalogue_load": "ils.sync.holdings",
+    "write_approved_plan": "ils.sync.holdings",
+    "write_approved_feed": "ils.sync.holdings",
+    "museum_load": "ingestion_high",
+    "digitization": "compute_intensive",
+}
+_DIMENSIONS = {
+    "catalogue_load": ("day", "source"),
+    "write_approved_plan": ("day", "source"),
+    "write_approved_feed": ("day", "feed"),
+    "museum_load": ("collection", "day"),
+    "digitization": (),
+}
 
 
 def plan_asked(
     rows: Iterable[Mapping[str, Any]], halted: Mapping[tuple[str, str], str]
 ) -> tuple[list[Mapping[str, Any]], list[Mapping[str, Any]]]:
-    """(to launch, to wait) of what was asked for; `halted` has (job, source) → why."""
+    """(to launch, to wait) of what was asked for, by whether it is `due`; `halted` has (job, source) → why."""
     launch: list[Mapping[str, Any]] = []
     wait: list[Mapping[str, Any]] = []
     for row in rows:
-        (wait if (row["job"], row["source"]) in halted else launch).append(row)
+        (wait if not row["due"] or (row["job"], row["source"]) in halted else launch).append(row)
     return launch, wait
 
 
@@ -37,18 +50,16 @@ def build_asked_runs_sensor(jobs: Sequence[Any], name: str = "asked_runs_sensor"
         jobs=jobs,
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Launches the runs that replay_window, release_quarantine and resume_ingestion ask for, each once; what is "
-        "halted waits.",
+        description="Launches the runs that replay_window, release_quarantine and resume_ingestion ask for, and once its moment has come "
+        "what waited for the quota or another run; each once. What is halted waits.",
     )
     def asked_runs_sensor(
         context: dg.SensorEvaluationContext, postgres: dg.ResourceParam[Postgres]
     ) -> dg.SensorResult | dg.SkipReason:
         state = json.loads(context.cursor or '{"after": 0, "waiting": []}')
         recoveries = Recoveries(postgres)
-        first = min([state["after"], *(number - 1 for number in state["waiting"])])
-        found = recoveries.asked(first)
-        rows = [row for row in found if row["id"] > state["after"] or row["id"] in state["waiting"]]
-        rows = [row for row in rows if row["job"] in names]
+        found = recoveries.asked(state["after"], state["waiting"])
+        rows = [row for row in found if row["job"] in names]
         halted = {
             (job, source): why
             for job, queue in _QUEUES.items()
@@ -59,7 +70,7 @@ def build_asked_runs_sensor(jobs: Sequence[Any], name: str = "asked_runs_sensor"
         cursor = json.dumps({"after": after, "waiting": [row["id"] for row in wait]})
         if not launch:
             context.update_cursor(cursor)
-            reasons = {halted[row["job"], row["source"]] for row in wait}
+            reasons = {halted.get((row["job"], row["source"])) or f"{row['not_before']} has not come" for row in wait}
             return dg.SkipReason("; ".join(sorted(reasons)) or "nothing was asked for")
         return dg.SensorResult(run_requests=[_request(row) for row in launch], cursor=cursor)
 

@@ -42,6 +42,10 @@ def student(number: int, family: str = "", until: str = "30.09.2031", status: st
 class FeedLoaded(Loaded):
     last = "feed_commits"
 
+    def metadata(self, asset: str) -> dict[str, Any]:
+        (event,) = self.result.asset_materializations_for_node(asset)
+        return {name: each.value for name, each in event.metadata.items()}
+
     @property
     def waits_for(self) -> str:
         return self.checks["feed_commits.all_planned_is_written"].description or ""

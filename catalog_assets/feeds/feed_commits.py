@@ -6,13 +6,16 @@ import dagster as dg
 
 from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
 from catalog_assets.partitions import FEEDS, SETTINGS, feed_of
+from catalog_assets.writing.gate_metadata import gate_metadata
 from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
 from holdfast.environment import read_environment
 from resources.ils.feeds import FeedIls
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
-from resources.ledger.applying_feeds import apply_feed, feed_refusals
+from resources.ledger.applying_feeds import feed_refusals
 from resources.ledger.client import Ledger, Load
+from resources.ledger.feed_gate import write_feed
+from resources.ledger.plans import Plans
 from resources.postgres.client import Postgres
 from resources.postgres.halts import Halts
 from resources.postgres.metadata import quarantine_metadata
@@ -27,7 +30,7 @@ from resources.vault.client import Vault
     group_name="feeds",
     owners=["team:circulation"],
     kinds={SETTINGS.ils.adapter, "postgres"},
-    code_version="1",
+    code_version="2",
     check_specs=[conservation_spec("feed_commits", FEEDS), written_spec("feed_commits", FEEDS)],
     description=(
         "What of a feed was written: a row of everything that came in with its one outcome. Values are read again from the sealed "
@@ -48,7 +51,10 @@ def feed_commits(
     salt, feed = read_environment().need("HOLDFAST_MASKING_SALT").encode(), SETTINGS.feeds[name]
     load, masked = Load(ils.name, name, partition, context.run.run_id), SETTINGS.masking.entities
     halted = partial(Halts(postgres).reason, source=name, queue="ils.sync.holdings")
-    applied = apply_feed(lake, vault, partition, feed, ils, ledger, locks, load, salt, masked, SETTINGS.ils, halted)
+    budget, plans, pace = SETTINGS.budget_of(name), Plans(postgres, ils.name), SETTINGS.ils
+    applied, gate = write_feed(
+        lake, vault, partition, feed, budget, ils, ledger, locks, plans, load, salt, masked, pace, halted
+    )
     plan = lake.read("feed_plan", partition)
     rows = outcomes(lake.read("feed_plan", partition, "standing"), plan, applied.written)
     with lake.replace("feed_commits", partition) as writer:
@@ -60,6 +66,7 @@ def feed_commits(
         metadata=table_metadata(
             rows.height, OUTCOMES, written_now=applied.now, **applied.pace, peak_mib=peak_mib(), **counted.outcomes
         )
+        | gate_metadata(gate, applied.waiting)
         | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )

@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from catalog_assets.checks import conservation_result, conservation_spec
+from catalog_assets.checks import budget_result, budget_spec, conservation_result, conservation_spec
 from catalog_assets.partitions import FEEDS, SETTINGS, feed_of
 from holdfast.catalogue.outcomes import conservation, outcomes
 from holdfast.environment import read_environment
@@ -14,6 +14,7 @@ from resources.lake.metadata import feed_metadata
 from resources.lake.tables import as_markdown
 from resources.ledger.client import Ledger
 from resources.ledger.planning_feeds import plan_feed_window
+from resources.ledger.plans import Plans
 from resources.postgres.client import Postgres
 from resources.postgres.metadata import quarantine_metadata
 from resources.postgres.quarantine import Quarantine
@@ -28,12 +29,12 @@ NOTHING_WRITTEN = pl.DataFrame(schema={"record": pl.UInt32, "state": pl.String, 
     group_name="feeds",
     owners=["team:circulation"],
     kinds={"folio", "parquet"},
-    code_version="1",
-    check_specs=[conservation_spec("feed_plan", FEEDS)],
+    code_version="2",
+    check_specs=[conservation_spec("feed_plan", FEEDS), budget_spec("feed_plan", FEEDS)],
     description=(
         "What a feed would write, and nothing else: a row a record that would be created, changed or expired, with its "
         "idempotency key; beside it (`changes`) the before and after of each element, tokens for what is private. References that "
-        "the library system does not know are in quarantine."
+        "the library system does not know are in quarantine. The plan is signed, and says whether it waits for the job approve_plan."
     ),
 )
 def feed_plan(
@@ -47,8 +48,9 @@ def feed_plan(
     (name, _), partition, quarantine = feed_of(context), context.partition_key, Quarantine(postgres, "catalogue")
     salt = read_environment().need("HOLDFAST_MASKING_SALT").encode()
     feed, budget = SETTINGS.feeds[name], SETTINGS.budget_of(name)
-    planned = plan_feed_window(lake, vault, ledger, ils, partition, feed, budget, salt)
-    quarantine.replace("feed_plan", partition, planned.rejections, run_id=context.run.run_id)
+    plans, run_id = Plans(postgres, ils.name), context.run.run_id
+    planned = plan_feed_window(lake, vault, ledger, plans, ils, partition, feed, budget, salt, run_id=run_id)
+    quarantine.replace("feed_plan", partition, planned.rejections, run_id=run_id)
     plan, changes = lake.read("feed_plan", partition), lake.read("feed_plan", partition, "changes")
     counted = conservation(outcomes(lake.read("feed_plan", partition, "standing"), plan, NOTHING_WRITTEN))
     return dg.MaterializeResult(
@@ -57,8 +59,9 @@ def feed_plan(
             PLAN,
             **dict(plan.group_by("action").len().sort("action").iter_rows()),
             elements=dg.MetadataValue.md(as_markdown(changes.group_by("element").len("changes").sort("element"))),
-            waits_for=planned.waiting or "nothing",
+            plan_sha256=planned.document["plan_sha256"],
+            waiting_for="; ".join(planned.waiting) or "nothing",
         )
         | quarantine_metadata(quarantine, partition),
-        check_results=[conservation_result(counted)],
+        check_results=[conservation_result(counted), budget_result(planned.waiting)],
     )

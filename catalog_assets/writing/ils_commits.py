@@ -6,6 +6,7 @@ import dagster as dg
 
 from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
+from catalog_assets.writing.gate_metadata import gate_metadata
 from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
 from holdfast.environment import read_environment
 from holdfast.privacy.masking import MaskingRules
@@ -14,7 +15,7 @@ from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
 from resources.ledger.applying import refusals
 from resources.ledger.client import Ledger, Load
-from resources.ledger.gate import Gate, write_plan
+from resources.ledger.gate import write_plan
 from resources.ledger.plans import Plans
 from resources.ledger.seen import remember
 from resources.postgres.client import Postgres
@@ -74,11 +75,3 @@ def ils_commits(
         | quarantine_metadata(quarantine, partition),
         check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
     )
-
-
-def gate_metadata(gate: Gate, waiting: str) -> dict[str, str]:
-    return {
-        "plan_sha256": gate.plan_sha256,
-        "waiting_for": waiting or "nothing",
-        "decision": gate.decision.sentence if gate.decision else "none was needed" if not waiting else "none yet",
-    }

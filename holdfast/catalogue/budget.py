@@ -58,6 +58,7 @@ class Measures(NamedTuple):
         protected: changes of subfields of live records that `protected` (or `masking.fields`) says must stay: none, unless the
             settings changed after the plan was made.
         to_approve: changes of subfields that `fields_to_approve` names.
+        unread: of a full feed, rows that can't be read while somebody would be expired: whom they name is not known.
     """
 
     came_in: int = 0
@@ -68,6 +69,7 @@ class Measures(NamedTuple):
     removed_fields: int = 0
     protected: int = 0
     to_approve: int = 0
+    unread: int = 0
 
     @property
     def changes(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +49,7 @@ COUNTS = pl.Schema(
 )
 
 HASHED = ("rows", "patches", "changes")
+HASHED_OF_FEEDS = ("rows", "changes")
 _VERSION = 1
 _KEY_CONTEXT = b"holdfast change_plan signature"
 
@@ -59,12 +61,13 @@ class PlanRefusedError(ValueError):
 class PlanHash:
     """The content's hash, part by part, so that memory holds one part. Where parts begin and end makes no difference."""
 
-    def __init__(self, ils: str, partition: str) -> None:
+    def __init__(self, ils: str, partition: str, tables: Sequence[str] = HASHED) -> None:
         self._of = {"ils": ils, "partition": partition}
-        self._tables = {name: TableHash() for name in HASHED}
+        self._tables = {name: TableHash() for name in tables}
 
     def add(self, *frames: pl.DataFrame) -> None:
-        """A part of the tables HASHED: shapes plan.PLAN, patch.PATCHES and patch.CHANGES."""
+        """A part of the tables. HASHED: shapes plan.PLAN, patch.PATCHES and patch.CHANGES; HASHED_OF_FEEDS: feeds.plan.PLAN and
+        CHANGES."""
         for table, frame in zip(self._tables.values(), frames, strict=True):
             table.add(frame)
 
@@ -117,17 +120,17 @@ def measures_of(text: str) -> Measures:
     return Measures(**json.loads(text))
 
 
-def verify(document: dict[str, str], found_sha256: str, secret: bytes) -> Measures:
-    """The measures of a document (a row of the shape DOCUMENT) whose plan was hashed again.
+def verify(document: dict[str, str], found_sha256: str, secret: bytes, asset: str = "change_plan") -> Measures:
+    """The measures of a document (a row of the shape DOCUMENT) whose plan, of `asset`, was hashed again.
 
     Raises:
         PlanRefusedError: the plan or its document was changed after it was made.
     """
-    where = f"change_plan {document['partition']}"
-    mend = "nothing was written; materialize change_plan again, and look at what changed the lake"
+    where, tables = f"{asset} {document['partition']}", HASHED if asset == "change_plan" else HASHED_OF_FEEDS
+    mend = f"nothing was written; materialize {asset} again, and look at what changed the lake"
     if not hmac.compare_digest(document["plan_sha256"], found_sha256):
         raise PlanRefusedError(
-            f"{where}: its rows, patches and changes have the hash {found_sha256[:12]}, the document was made for "
+            f"{where}: its {', '.join(tables[:-1])} and {tables[-1]} have the hash {found_sha256[:12]}, the document was made for "
             f"{document['plan_sha256'][:12]}: {mend}"
         )
     try:

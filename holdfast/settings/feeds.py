@@ -36,6 +36,11 @@ class Feed(Table):
     missing_share: float = Field(
         default=0.05, ge=0, le=1, description="share of the patrons that one full feed may expire; above it waits"
     )
+    first_load: Literal["ask", "apply"] = Field(
+        default="ask",
+        description="of a feed that never wrote anything: the plan waits for a person (docs/operations/approve-a-plan.md), or "
+        "is written at once",
+    )
     groups: tuple[str, ...] = Field(
         default=(), description="patron groups that a full feed answers for; nobody else is expired; empty: all"
     )

@@ -29,7 +29,8 @@ from resources.drop_sites.client import Connection, SiteFile
 from resources.drop_sites.errors import BROKEN
 
 _READ_AHEAD = 8 << 20
-_PREFETCHED = 64  # requests of 32 KiB on their way: 2 MiB
+_REQUEST = 32_768
+_PREFETCHED = 64  # requests on their way: 2 MiB
 
 
 # ---- SFTP ---------------------------------------------------------------------------------------------------------------
@@ -121,15 +122,44 @@ class _Sftp:
 
     def open(self, name: str, offset: int) -> BinaryIO:
         opened = self._sftp.open(self._path(name), "rb")
-        opened.seek(offset)
         # Its thread dies with the connection, and would say so on stderr: the reader hears of it anyway.
         opened._prefetch_thread = partial(_until_broken, opened._prefetch_thread)
-        opened.prefetch(max_concurrent_requests=_PREFETCHED)
-        return cast(BinaryIO, opened)
+        return cast(BinaryIO, _Ahead(opened, offset))
 
     def close(self) -> None:
         self._sftp.close()
         self._fs.client.close()
+
+
+class _Ahead(io.RawIOBase):
+    """Asks for so much of the file at once as one window, and for no more before that is read: what paramiko fetches ahead of
+    a reader by itself can become the whole file."""
+
+    def __init__(self, opened: paramiko.SFTPFile, offset: int) -> None:
+        self._opened, self._position, self._held = opened, offset, memoryview(b"")
+        self._size = opened.stat().st_size or 0
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        if not self._held:
+            end = min(self._size, self._position + _PREFETCHED * _REQUEST)
+            window = [(at, min(_REQUEST, end - at)) for at in range(self._position, end, _REQUEST)]
+            if window:
+                self._held = memoryview(b"".join(self._opened.readv(window)))
+            else:  # at the end, as it was when it was opened: what is there now says whether it has grown
+                self._opened.seek(self._position)
+                self._held = memoryview(self._opened.read(_REQUEST))
+            self._position += len(self._held)
+        data, self._held = bytes(self._held[:size]), self._held[size:]
+        return data
+
+    def close(self) -> None:
+        if not self.closed:
+            self._held = memoryview(b"")
+            self._opened.close()
+        super().close()
 
 
 def _until_broken(prefetch: Callable[..., None], *arguments: Any) -> None:

@@ -2,9 +2,14 @@
 
     LAKE/<asset>/<partition>/current.json            names the version that readers see
     LAKE/<asset>/<partition>/<version>/<table>/00000.parquet
+    LAKE/<asset>/<partition>/<version>/.lock
 
 A writer fills a version of its own and names it in `current.json` with `rename` as its last step: a killed run
 leaves a version that nobody reads (swept by the next writer), never half a table.
+
+Writers hold their version with an exclusive lock (flock on .lock), readers theirs with a shared one; the kernel takes both back
+when a process dies. A sweep removes only what it got an exclusive lock on. No clock of a worker is asked: ages are
+differences of times that the file system gave.
 """
 
 from __future__ import annotations
@@ -13,8 +18,10 @@ import fcntl
 import json
 import os
 import shutil
+import threading
 import time
 import uuid
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,10 +32,10 @@ import pyarrow.parquet as pq
 
 from holdfast.parquet import write_parquet
 
-# A reader that opened the version before this one may still be in it.
-_SWEEP_AFTER_SECONDS = 3600
-# So long a reader may stay in a version that two newer ones have followed.
+# So long a version that two newer ones have followed stays, for readers that hold it no more and have its files' names.
 READING_SECONDS = 60.0
+_LOCK = ".lock"  # of a version: NFS gives an exclusive lock only on what is open for writing, and a folder is not (flock(2))
+_HELD = 200  # versions that a lake's readers hold at once: each is an open file
 
 
 class NotMaterialized(FileNotFoundError):
@@ -88,7 +95,7 @@ class PartitionWriter:
 @contextmanager
 def _being_written(version: Path) -> Iterator[None]:
     """Say to every sweep that this version has a living writer; the kernel takes it back when the writer dies."""
-    descriptor = os.open(version, os.O_RDONLY)
+    descriptor = os.open(version / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
@@ -96,23 +103,61 @@ def _being_written(version: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _is_being_written(version: Path) -> bool:
+@contextmanager
+def _free(version: Path) -> Iterator[bool]:
+    """Whether nobody writes or reads this version; nobody begins to in the block."""
     try:
-        descriptor = os.open(version, os.O_RDONLY)
+        descriptor = os.open(version / _LOCK, os.O_RDWR | os.O_CREAT, 0o666)
     except FileNotFoundError:  # another sweep was first
-        return False
+        yield False
+        return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield True
     except BlockingIOError:
-        return True
+        yield False
     finally:
         os.close(descriptor)
-    return False
+
+
+def _hold(version: Path) -> int | None:
+    """A descriptor with a shared lock, or None where the version was swept away."""
+    try:
+        descriptor = os.open(version / _LOCK, os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    fcntl.flock(descriptor, fcntl.LOCK_SH)  # waits for its writer, who is in the last step, or for a sweep
+    if (version / _LOCK).exists():
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def _let_go(held: dict[Path, int]) -> None:
+    while held:
+        os.close(held.popitem()[1])
 
 
 class Lake:
-    def __init__(self, root: Path) -> None:
+    """Of what was read, the versions are held until the lake is let go.
+
+    With `steady`, for a run: a partition that was read or written once stays as it was then, until this lake writes it. So a plan is
+    not another one halfway through, though another run makes it anew.
+    """
+
+    def __init__(self, root: Path, *, steady: bool = False) -> None:
         self.root = root
+        self._steady = steady
+        self._read: dict[Path, dict[str, object]] = {}  # by the partition's folder: what current.json said
+        self._held: dict[Path, int] = {}  # by the version's folder: the descriptor that has the lock
+        self._lock = threading.Lock()
+        weakref.finalize(self, _let_go, self._held)
+
+    def let_go(self) -> None:
+        """Hold nothing of what was read any more."""
+        with self._lock:
+            self._read.clear()
+            _let_go(self._held)
 
     def _folder(self, asset: str, partition: str) -> Path:
         return self.root / asset / _folder_name(partition)
@@ -133,19 +178,34 @@ class Lake:
             before = self._current(folder)
             named = (folder / "current.json").stat().st_mtime if before else 0.0
             pointer = folder / f"current.json.{uuid.uuid4().hex[:8]}.partial"
-            pointer.write_text(json.dumps({"version": version, "rows": writer.rows, "facts": writer.facts}))
+            current: dict[str, object] = {"version": version, "rows": writer.rows, "facts": writer.facts}
+            pointer.write_text(json.dumps(current))
+            now = pointer.stat().st_mtime
             pointer.replace(folder / "current.json")
-            self._sweep(folder, {version, str(before["version"]) if before else version}, named)
+            self._sweep(folder, {version, str(before["version"]) if before else version}, named, now)
+        if self._steady:
+            descriptor = _hold(folder / version)
+            with self._lock:
+                self._read.pop(folder, None)
+                if descriptor is not None:
+                    self._read[folder] = current
+            if descriptor is not None:
+                self._keep(folder / version, descriptor)
 
-    @staticmethod
-    def _sweep(folder: Path, keep: set[str], named: float) -> None:
-        """`named`: when the version before this one became the current one; what is older has had no new reader since."""
-        now = time.time()
+    @classmethod
+    def _sweep(cls, folder: Path, keep: set[str], named: float, now: float) -> None:
+        """`named`: when the version before this one became the current one; what is older has had no new reader since. Both
+        times are the file system's."""
         for entry in folder.iterdir():
-            if entry.is_dir() and entry.name not in keep:
-                born = int(entry.name.split("-")[0]) / 1e9
-                unread = entry.name < min(keep) and now - named > READING_SECONDS
-                if (now - born > _SWEEP_AFTER_SECONDS or unread) and not _is_being_written(entry):
+            try:
+                born = entry.stat().st_mtime
+            except FileNotFoundError:
+                continue
+            if not entry.is_dir() or entry.name in keep or now - max(named, born) <= READING_SECONDS:
+                continue
+            with _free(entry) as free:
+                # Asked with the lock: a writer names its version before it lets it go.
+                if free and (cls._current(folder) or {}).get("version") != entry.name:
                     shutil.rmtree(entry, ignore_errors=True)
 
     @staticmethod
@@ -155,12 +215,47 @@ class Lake:
         except FileNotFoundError:
             return None
 
+    def _seen(self, folder: Path) -> dict[str, object] | None:
+        """What the partition is to a reader of this lake."""
+        with self._lock:
+            return self._read.get(folder) or self._current(folder)
+
+    def _open(self, asset: str, partition: str) -> tuple[Path, dict[str, object]]:
+        """The partition's folder and what it is, with its version held.
+
+        Raises:
+            NotMaterialized: the partition is not there.
+        """
+        while True:
+            folder, current = self._need(asset, partition)
+            version = folder / str(current["version"])
+            if version not in self._held:
+                # Not under the lake's own lock: its writer may be another thread of this lake.
+                descriptor = _hold(version)
+                if descriptor is not None:
+                    self._keep(version, descriptor)
+                elif self._seen(folder) != current:
+                    continue  # another one is current since
+            with self._lock:
+                if self._steady:
+                    self._read.setdefault(folder, current)
+            return folder, current
+
+    def _keep(self, version: Path, descriptor: int) -> None:
+        with self._lock:
+            if version in self._held:  # another thread was first
+                os.close(descriptor)
+                return
+            self._held[version] = descriptor
+            if len(self._held) > _HELD:
+                os.close(self._held.pop(next(iter(self._held))))
+
     def exists(self, asset: str, partition: str = "") -> bool:
-        return self._current(self._folder(asset, partition)) is not None
+        return self._seen(self._folder(asset, partition)) is not None
 
     def has(self, asset: str, partition: str, table: str) -> bool:
         """Whether the partition is there and has that table."""
-        current = self._current(self._folder(asset, partition))
+        current = self._seen(self._folder(asset, partition))
         rows = current["rows"] if current else None
         return isinstance(rows, dict) and table in rows
 
@@ -177,13 +272,13 @@ class Lake:
 
     def facts(self, asset: str, partition: str = "") -> dict[str, str]:
         """What the writer said that the partition was made with; empty where it said nothing, or there is no partition."""
-        current = self._current(self._folder(asset, partition))
+        current = self._seen(self._folder(asset, partition))
         facts = current.get("facts") if current else None
         return dict(facts) if isinstance(facts, dict) else {}
 
     def _need(self, asset: str, partition: str) -> tuple[Path, dict[str, object]]:
         folder = self._folder(asset, partition)
-        current = self._current(folder)
+        current = self._seen(folder)
         if current is None:
             where = f"partition {partition}" if partition else "the asset"
             raise NotMaterialized(f"{asset}: {where} is not in the lake; materialize {asset} first")
@@ -196,7 +291,7 @@ class Lake:
             NotMaterialized: the partition is not there.
             KeyError: it has no such table.
         """
-        folder, current = self._need(asset, partition)
+        folder, current = self._open(asset, partition)
         rows = current["rows"]
         if not isinstance(rows, dict) or table not in rows:
             raise KeyError(f"{asset} {partition}: no table {table!r}")

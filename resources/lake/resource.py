@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from holdfast.settings import Settings
@@ -10,7 +12,11 @@ from resources.lake.client import Lake
 
 def lake_resource(settings: Settings) -> dg.ResourceDefinition:
     @dg.resource(description="Parquet by asset and partition, replaced whole and atomically.")
-    def lake() -> Lake:
-        return Lake(settings.var / "lake")
+    def lake() -> Iterator[Lake]:
+        run = Lake(settings.var / "lake", steady=True)
+        try:
+            yield run
+        finally:
+            run.let_go()
 
     return lake

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ WRITTEN = pl.Schema(
         "code": pl.String,  # under which it is quarantined; '' where it was written
     }
 )
+_ANOTHER_RUN = dt.timedelta(minutes=10)
 Row = tuple[int, str, str, str]
 """A row of WRITTEN."""
 _LONGEST = 200  # of an identifier's value; of a longer one (a title) its hash stands for it
@@ -48,11 +50,13 @@ _HINTS = {
 
 @dataclass
 class Applied:
-    """written: shape WRITTEN. waiting: why planned records were not written; '' if nothing waits for anybody."""
+    """written: shape WRITTEN. waiting: why planned records were not written; '' if nothing waits for anybody. until: when it
+    may be tried again, where that is known."""
 
     written: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WRITTEN))
     waiting: str = ""
     failed: bool = False
+    until: dt.datetime | None = None
     now: int = 0  # units written by this run, not by an earlier one
     progress: Progress = field(default_factory=Progress)
 
@@ -89,11 +93,12 @@ def carry_out(
                 applied.now += row[1] == "acknowledged" and row[2] != "settled before"
     except BusyError as error:
         log.warning("%s", error)
-        applied.waiting = busy(error)
+        applied.waiting, applied.until = busy(error), in_a_while()
     except (IlsDownError, LocksAwayError, LockLostError) as error:
         log.error("%s", error)
         # A quota that is spent is nobody's failure: what was not written stays planned, and the text says until when.
         applied.waiting, applied.failed = str(error), not isinstance(error, WaitUntilError)
+        applied.until = error.until if isinstance(error, WaitUntilError) else None
     except HaltedError as error:
         log.warning("%s", error)
         applied.waiting = f"waiting: {error}"
@@ -226,6 +231,11 @@ def apply_window(
     )
     rows = _write_window(lake, partition, plan, ils, committer, source, rules, salt)
     return carry_out(rows, committer, load, locks, pace, halted, lambda error: _who(error, load.source, partition))
+
+
+def in_a_while() -> dt.datetime:
+    """When to look whether another run is done."""
+    return dt.datetime.now(dt.UTC) + _ANOTHER_RUN
 
 
 def _who(error: BusyError, source: str, partition: str) -> str:

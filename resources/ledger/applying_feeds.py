@@ -62,6 +62,7 @@ def apply_feed(
     vault: Vault,
     partition: str,
     feed: Feed,
+    waiting: str,
     ils: FeedIls,
     ledger: Ledger,
     locks: Locks,
@@ -71,13 +72,12 @@ def apply_feed(
     pace: Pace,
     halted: Callable[[], str] = lambda: "",
 ) -> Applied:
-    """Write what is planned, unless the plan waits or another run is at this window.
+    """Write what is planned, unless it waits for a person (`waiting` says why) or another run is at this window.
 
     Raises:
         OriginalDiffersError: a sealed original does not hold what the plan was made of; nothing of it is written.
     """
     plan = Planned(lake.read(PLAN_ASSET, partition), lake.read(PLAN_ASSET, partition, "changes"))
-    waiting = lake.read(PLAN_ASSET, partition, "state")["waiting"].item()
     if waiting or not plan.rows.height:
         return Applied(waiting=waiting)
     references = ReferenceData(ils)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait
@@ -42,15 +42,15 @@ class Gate(NamedTuple):
     measures: Measures
 
 
-def document_of(lake: Lake, partition: str) -> dict[str, Any]:
-    """The plan's document, a row of the shape plan_document.DOCUMENT.
+def document_of(lake: Lake, partition: str, asset: str = "change_plan") -> dict[str, Any]:
+    """The document of the plan in `asset`, a row of the shape plan_document.DOCUMENT.
 
     Raises:
         PlanRefusedError: it has none.
     """
-    if not lake.has("change_plan", partition, "document"):
-        raise PlanRefusedError(f"change_plan {partition}: no signed plan is there; materialize change_plan first")
-    return lake.read("change_plan", partition, "document").row(0, named=True)
+    if not lake.has(asset, partition, "document"):
+        raise PlanRefusedError(f"{asset} {partition}: no signed plan is there; materialize {asset} first")
+    return lake.read(asset, partition, "document").row(0, named=True)
 
 
 def look_at(lake: Lake, partition: str, plans: Plans, name: str, source: Source, budget: Budget, secret: bytes) -> Gate:
@@ -103,9 +103,9 @@ def _waiting(
     return f"{'; '.join(reasons)}. {how_to_approve(partition, plan_sha256)}"
 
 
-def how_to_approve(partition: str, plan_sha256: str) -> str:
+def how_to_approve(partition: str, plan_sha256: str, asset: str = "change_plan") -> str:
     day, _, source = partition.partition("|")
-    return f"Look at change_plan, then launch the job approve_plan with source {source}, day {day} and plan {plan_sha256[:SHORT]}"
+    return f"Look at {asset}, then launch the job approve_plan with source {source}, day {day} and plan {plan_sha256[:SHORT]}"
 
 
 def write_plan(
@@ -136,30 +136,36 @@ def write_plan(
     if applied.now:
         seconds = time.monotonic() - begin
         plans.wrote(load.source, partition, gate.plan_sha256, applied.now, seconds, load.run_id)
+    plans.try_again("write_approved_plan", load, applied, gate.plan_sha256)
     return applied, gate
 
 
-def keep_plan(lake: Lake, partition: str, plan_sha256: str) -> None:
-    """A second name for the files of a plan that is written: the window's next plan takes its place in `change_plan`."""
+_KEPT = (*HASHED, "counts", "surprises", "document")
+
+
+def keep_plan(
+    lake: Lake, partition: str, plan_sha256: str, asset: str = "change_plan", tables: Sequence[str] = _KEPT
+) -> None:
+    """A second name for the files of a plan that is written: the window's next plan takes its place in `asset`."""
     kept = f"{partition}|{plan_sha256}"
     if lake.exists(APPLIED, kept):
         return
     with lake.replace(APPLIED, kept) as writer:
-        for table in (*HASHED, "counts", "surprises", "document"):
-            for part in lake.parts("change_plan", partition, table):
+        for table in tables:
+            for part in lake.parts(asset, partition, table):
                 writer.take(table, part)
 
 
-def choose(lake: Lake, partition: str, plan: str) -> dict[str, Any]:
-    """The document of the plan that lies in the lake, if `plan` is its hash or the beginning of it.
+def choose(lake: Lake, partition: str, plan: str, asset: str = "change_plan") -> dict[str, Any]:
+    """The document of the plan that lies in `asset`, if `plan` is its hash or the beginning of it.
 
     Raises:
         PlanRefusedError: it is another one.
     """
-    document = document_of(lake, partition)
+    document = document_of(lake, partition, asset)
     if len(plan) < SHORT or not document["plan_sha256"].startswith(plan.strip().lower()):
         raise PlanRefusedError(
-            f"change_plan {partition}: the plan is {document['plan_sha256'][:SHORT]}…, not {plan!r}: it was made anew since, or "
-            f"the hash is mistyped ({SHORT} characters at least). Look at change_plan again and decide on what is there now"
+            f"{asset} {partition}: the plan is {document['plan_sha256'][:SHORT]}…, not {plan!r}: it was made anew since, or "
+            f"the hash is mistyped ({SHORT} characters at least). Look at {asset} again and decide on what is there now"
         )
     return document

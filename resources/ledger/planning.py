@@ -24,7 +24,7 @@ from holdfast.catalogue.plan_document import (
     sign,
 )
 from holdfast.catalogue.surprises import SURPRISES, first_of, frequencies, surprising
-from holdfast.settings import Source
+from holdfast.settings import Feed, Source
 from resources.ils.client import Capabilities
 from resources.lake.client import Lake, PartitionWriter
 from resources.ledger.plans import History, Plans
@@ -174,8 +174,8 @@ def _document(
     return Planned(writer.rows, document, counts, surprises, measures, cost, waiting)
 
 
-def is_first_load(name: str, source: Source, plans: Plans) -> bool:
-    """Whether the source never wrote anything, and must not begin unseen."""
+def is_first_load(name: str, source: Source | Feed, plans: Plans) -> bool:
+    """Whether the source or feed never wrote anything, and must not begin unseen."""
     return source.first_load == "ask" and not plans.has_written(name)
 
 

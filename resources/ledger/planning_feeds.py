@@ -6,10 +6,12 @@ Keys and values stand in the sealed originals alone. They are read again, looked
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import polars as pl
 
-from holdfast.catalogue.budget import Budget
+from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait
+from holdfast.catalogue.plan_document import COUNTS, DOCUMENT, HASHED_OF_FEEDS, PlanHash, measures_text, sign
 from holdfast.feeds.elements import ELEMENTS, masked_elements
 from holdfast.feeds.plan import CHANGES, PLAN, FeedPlan, expiries, live_schema, plan_feed
 from holdfast.feeds.rows import content_hash
@@ -21,6 +23,8 @@ from resources.ils.elements import NoNumberError, UnknownReference, written
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData, chunks, masked_live
 from resources.lake.client import Lake
 from resources.ledger.client import Ledger
+from resources.ledger.planning import is_first_load
+from resources.ledger.plans import Plans
 from resources.vault.client import Vault
 from resources.vault.feeds import ASSET as DROPS
 from resources.vault.feeds import unmasked
@@ -35,7 +39,6 @@ STANDING = pl.Schema(
         "detail": pl.String,
     }
 )
-STATE = pl.Schema({"ils": pl.String, "waiting": pl.String, "live": pl.UInt32})
 
 # Who is expired came in by absence. Numbers so high are no row's, also where a later file of the day brings more rows.
 EXPIRED_FROM = 2_000_000_001
@@ -43,12 +46,14 @@ EXPIRED_FROM = 2_000_000_001
 
 @dataclass
 class PlannedFeed:
-    """waiting: why nothing of the plan is written; '' where it may be. live: patrons that could have been expired."""
+    """waiting: why it needs approval, a sentence each. live: patrons that could have been expired. document: a row of the shape
+    plan_document.DOCUMENT."""
 
     rows: int = 0
     changes: int = 0
-    waiting: str = ""
+    waiting: list[str] = field(default_factory=list)
     live: int = 0
+    document: dict[str, Any] = field(default_factory=dict)
     rejections: list[Rejection] = field(default_factory=list)
 
 
@@ -56,13 +61,17 @@ def plan_feed_window(
     lake: Lake,
     vault: Vault,
     ledger: Ledger,
+    plans: Plans,
     ils: FeedIls,
     partition: str,
     feed: Feed,
     budget: Budget,
     salt: bytes,
+    *,
+    run_id: str = "",
 ) -> PlannedFeed:
-    """Tables `rows` (shape feeds.plan.PLAN), `changes` (CHANGES), `standing` (STANDING, all that came in) and `state`."""
+    """Tables `rows` (shape feeds.plan.PLAN), `changes` (CHANGES), `standing` (STANDING, all that came in) and `document`
+    (plan_document.DOCUMENT, signed)."""
     name = partition.split("|")[1]
     planned, references = PlannedFeed(), ReferenceData(ils)
     rows = lake.read(DROPS, partition)
@@ -71,21 +80,24 @@ def plan_feed_window(
     everybody = _everybody(feed, ils, references, salt) if feed.missing == "expire" else None
     good, faults = _usable(current, live, feed, ils, references, planned.rejections)
     plan = plan_feed(good, live, feed.kind, feed.by)
-    known = _known(ledger, ils.name, name, partition)
+    known, unread = _known(ledger, ils.name, name, partition), 0
     if everybody is not None and current.height:
         planned.live = everybody.height
         newest = pl.col("record") >= lake.read(DROPS, partition, "drops")["first_record"].max()
         rejected = lake.read(DROPS, partition, "rejected").filter(newest)
         first = max(EXPIRED_FROM, *(record + 1 for record in known["record"]), 0)
-        plan, planned.waiting = _with_expiries(plan, current, rejected, everybody, feed, partition, first)
+        plan, unread = _with_expiries(plan, current, rejected, everybody, feed, partition, first)
     plan = _without_settled(plan, known, ledger, ils.name)
-    planned.waiting = planned.waiting or _over_budget(plan.plan, budget)
     standing = _standing(plan.standing, lake.read(DROPS, partition, "rejected"), older, faults, known)
     with lake.replace(ASSET, partition) as writer:
         writer.write("rows", plan.plan.cast(PLAN))
         writer.write("changes", plan.changes.cast(CHANGES))
         writer.write("standing", standing)
-        writer.write("state", pl.DataFrame([[ils.name, planned.waiting, planned.live]], schema=STATE, orient="row"))
+        measures = measures_of_feed(plan.plan, came_in=standing.height, live=planned.live, unread=unread)
+        planned.waiting = reasons_of(measures, plans, partition, feed, budget)
+        planned.document = _document(plan, measures, planned.waiting, plans, partition, salt)
+        writer.write("document", pl.DataFrame([planned.document], schema=DOCUMENT))
+    plans.keep(name, planned.document, _counts(plan), run_id=run_id)
     planned.rows, planned.changes = plan.plan.height, plan.changes.height
     return planned
 
@@ -208,26 +220,15 @@ def _with_expiries(
     feed: Feed,
     partition: str,
     first_record: int,
-) -> tuple[FeedPlan, str]:
-    """(the plan with those whom the feed misses, why it waits)."""
+) -> tuple[FeedPlan, int]:
+    """(the plan with those whom the feed misses; rows that can't be read, so that who is missing is not sure)."""
     day, name = partition.split("|")
     unread = rejected.filter(pl.col("key").is_null()).height
     # Whom a rejected row names is not missing.
     named = pl.concat([rows.select("key"), rejected.select("key").drop_nulls()])
     gone = expiries(named, live, feed.by, day, first_record=first_record, feed=name)
     if not gone.height:
-        return plan, ""
-    waiting = ""
-    if unread:
-        waiting = (
-            f"{gone.height:,} patrons would be expired, but {unread:,} rows can't be read, and whom they name is not known: "
-            "mend the rows, and nobody is expired by mistake"
-        )
-    elif gone.height > feed.missing_share * live.height:
-        waiting = (
-            f"{gone.height:,} of {live.height:,} patrons are missing in the feed and would be expired; "
-            f"feeds.{name}.missing_share is {feed.missing_share:.0%}: look at feed_plan, then raise it"
-        )
+        return plan, 0
     content = content_hash([("expires", day)])
     keys = [
         idempotency_key(correlation, target, content)
@@ -251,7 +252,7 @@ def _with_expiries(
         FeedPlan(
             pl.concat([plan.plan, more]), pl.concat([plan.changes, changes]), pl.concat([plan.standing, standing])
         ),
-        waiting,
+        unread,
     )
 
 
@@ -279,10 +280,70 @@ def _without_settled(plan: FeedPlan, known: pl.DataFrame, ledger: Ledger, ils: s
     return FeedPlan(rows, plan.changes.join(rows, on="record", how="semi", maintain_order="left"), standing)
 
 
-def _over_budget(plan: pl.DataFrame, budget: Budget) -> str:
-    if plan.height > budget.changes:
-        return f"{plan.height:,} changes are planned, the budget is {budget.changes:,}: look at feed_plan, then raise budgets.*.changes"
-    return ""
+def measures_of_feed(plan: pl.DataFrame, *, came_in: int, live: int, unread: int) -> Measures:
+    """An expiry counts as a suppression; the catalogue is whom a full feed answers for, 0 where nobody is expired by it."""
+    actions = dict(plan.group_by("action").len().iter_rows())
+    return Measures(
+        came_in=came_in,
+        catalogue=live,
+        created=actions.get("create", 0),
+        updated=actions.get("update", 0),
+        suppressed=actions.get("expire", 0),
+        unread=unread,
+    )
+
+
+def reasons_of(measures: Measures, plans: Plans, partition: str, feed: Feed, budget: Budget) -> list[str]:
+    """Why a person must look at the plan first, a sentence each: the reasons of every plan, and those of a full feed."""
+    name = partition.split("|")[1]
+    earlier = plans.history(name, without=[partition]).measures
+    said = reasons_to_wait(measures, budget, earlier, first_load=is_first_load(name, feed, plans))
+    gone = measures.suppressed
+    if gone and measures.unread:
+        said.append(
+            f"{gone:,} patrons would be expired, but {measures.unread:,} rows can't be read, and whom they name is not known: "
+            "mend the rows, and nobody is expired by mistake"
+        )
+    if gone > feed.missing_share * measures.catalogue:
+        said.append(
+            f"{gone:,} of {measures.catalogue:,} patrons are missing in the feed and would be expired; "
+            f"feeds.{name}.missing_share is {feed.missing_share:.0%}"
+        )
+    return said
+
+
+def hash_of(plan: pl.DataFrame, changes: pl.DataFrame, ils: str, partition: str) -> str:
+    """Of the plan's content. Versions are no part of it: each is read anew when it is written, and a loan raises an item's."""
+    hashed = PlanHash(ils, partition, HASHED_OF_FEEDS)
+    hashed.add(plan.drop("version"), changes)
+    return hashed.hexdigest()
+
+
+def _document(
+    plan: FeedPlan, measures: Measures, waiting: list[str], plans: Plans, partition: str, secret: bytes
+) -> dict[str, Any]:
+    found = hash_of(plan.plan.cast(PLAN), plan.changes.cast(CHANGES), plans.ils, partition)
+    pace = plans.history(partition.split("|")[1], without=[partition]).seconds_a_record
+    return {
+        "ils": plans.ils,
+        "partition": partition,
+        "plan_sha256": found,
+        "signature": sign(found, measures, secret),
+        "measures": measures_text(measures),
+        "requests": None,  # how many keys a system takes in one is the adapter's to say
+        "seconds": pace and pace * measures.changes,
+        "waiting_for": "; ".join(waiting),
+    }
+
+
+def _counts(plan: FeedPlan) -> pl.DataFrame:
+    """Shape plan_document.COUNTS, with the element as tag."""
+    rows = plan.changes.join(plan.plan.select("record", "action"), on="record", how="left")
+    kind = pl.when(pl.col("before").is_null()).then(pl.lit("added")).otherwise(pl.lit("changed")).alias("kind")
+    found = rows.group_by("action", pl.col("element").alias("tag"), pl.lit("").alias("code"), kind).agg(
+        pl.len().alias("subfields"), pl.col("record").n_unique().alias("records")
+    )
+    return found.select(COUNTS.names()).cast(COUNTS)
 
 
 def _standing(

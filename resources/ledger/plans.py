@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +12,9 @@ import polars as pl
 
 from holdfast.catalogue.budget import Measures
 from holdfast.catalogue.surprises import Kind
+from resources.ledger.applying import Applied
+from resources.ledger.client import Load
+from resources.ledger.replaying import Order, Recoveries
 from resources.postgres.client import Postgres
 
 _PLANS_LOOKED_AT = 50  # of a source, the latest that were written: what is usual may change with the years
@@ -128,6 +132,16 @@ class Plans:
                 "VALUES (%s, %s, %s, %s, %s, %s, %s)",
                 [self.ils, source, partition, plan_sha256, written, seconds, run_id],
             )
+
+    def try_again(self, job: str, load: Load, applied: Applied, plan_sha256: str) -> None:
+        """Ask for a run of the job once the moment has come for which the plan waits; `applied` says so."""
+        if applied.until is None:
+            return
+        order = Order("Holdfast", applied.waiting, load.run_id)
+        recoveries = Recoveries(self._postgres)
+        if recoveries.ask_later(job, load.source, load.partition, plan_sha256, applied.until, order):
+            moment = applied.until.astimezone(dt.UTC)
+            applied.waiting += f". A run of {job} is asked for at {moment:%Y-%m-%d %H:%M} UTC"
 
     def has_written(self, source: str) -> bool:
         """Whether the source ever sent anything to this library system."""

@@ -5,6 +5,7 @@ Keys and correlation ids stay. What is acknowledged and in the library system st
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import polars as pl
 from resources.postgres.client import Connection, Postgres
 
 What = Literal["reconciled", "replayed", "rolled_back"]
+TRIES = 5  # runs that are asked for one plan that waits; after them a person looks at it
 Kind = Literal["reconcile", "replay", "rollback", "triage"]
 
 
@@ -115,10 +117,28 @@ class Recoveries:
                 [job, source, partition, run_key, order.who, order.why],
             )
 
-    def asked(self, after: int = 0) -> list[dict[str, Any]]:
+    def ask_later(self, job: str, source: str, partition: str, plan: str, moment: dt.datetime, order: Order) -> bool:
+        """As `ask`, for a plan that waits until `moment`; False where a run for it is on its way, or TRIES were asked for already."""
+        key = f"waited:{job}:{partition}:{plan[:12]}:"
+        with self._postgres.transaction() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+            asked = connection.execute(
+                "INSERT INTO asked_runs (job, source, partition, run_key, who, why, not_before) "
+                "SELECT %(job)s, %(source)s, %(partition)s, %(key)s || count(*), %(who)s, %(why)s, %(moment)s FROM asked_runs "
+                "WHERE job = %(job)s AND partition = %(partition)s AND starts_with(run_key, %(key)s) "
+                "HAVING count(*) < %(tries)s AND count(*) FILTER (WHERE not_before > now()) = 0",
+                {"job": job, "source": source, "partition": partition, "key": key, "moment": moment, "tries": TRIES}
+                | {"who": order.who, "why": order.why},
+            )
+            return asked.rowcount == 1
+
+    def asked(self, after: int = 0, waiting: Sequence[int] = ()) -> list[dict[str, Any]]:
+        """Rows after that one, and those whose ids are `waiting`; `due`: whether the moment has come."""
         with self._postgres.transaction() as connection:
             return connection.execute(
-                "SELECT * FROM asked_runs WHERE id > %s ORDER BY id LIMIT 500", [after]
+                "SELECT *, not_before IS NULL OR not_before <= now() AS due FROM asked_runs "
+                "WHERE id = ANY(%s) OR id IN (SELECT id FROM asked_runs WHERE id > %s ORDER BY id LIMIT 500) ORDER BY id",
+                [list(waiting), after],
             ).fetchall()
 
 

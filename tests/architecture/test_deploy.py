@@ -35,6 +35,7 @@ QUEUE_OF = {
     "catalogue_load": "ils.sync.holdings",
     "approve_plan": "default",
     "write_approved_plan": "ils.sync.holdings",
+    "write_approved_feed": "ils.sync.holdings",
     "changed_rules": "marc21.parse",
     "authority_load": "marc21.parse",
     "authority_linking": "marc21.parse",
@@ -116,6 +117,36 @@ def test_every_job_names_the_queue_of_its_work() -> None:
     assert set(QUEUE_OF.values()) <= QUEUES
 
 
+def test_the_readme_names_the_queue_of_every_job() -> None:
+    said: dict[str, str] = {}
+    for queue, jobs in re.findall(
+        r"^\| `([a-z0-9_.]+)` \| [^|]* \| ([^|]*) \|$", (DEPLOY / "README.md").read_text(), re.M
+    ):
+        said |= dict.fromkeys(re.findall(r"`(\w+)`", jobs), queue)
+    assert said == QUEUE_OF
+
+
+def test_logins_reach_every_process_from_a_file_of_their_own() -> None:
+    services = read(DEPLOY / "compose.yaml")["services"]
+    ours = {name: each for name, each in services.items() if each.get("image") == "holdfast"}
+    assert len(ours) == 8 and all(
+        each["env_file"] == [{"path": "logins.env", "required": False}] for each in ours.values()
+    )
+    example = (DEPLOY / "logins.env.example").read_text()
+    names = re.findall(r"^(\w+)=$", example, re.M)
+    assert (
+        len(read_environment(dict.fromkeys(names, "x")).describe()) == len(VARIABLES) + len(names) == len(VARIABLES) + 5
+    )
+    pods = [each for each in yaml.safe_load_all((DEPLOY / "helm" / "workers.yaml").read_text()) if each]
+    for pod in pods:
+        (container,) = pod["spec"]["template"]["spec"]["containers"]
+        assert {"secretRef": {"name": "holdfast-logins", "optional": True}} in container["envFrom"]
+    values = read(DEPLOY / "helm" / "values.yaml")
+    location = values["dagster-user-deployments"]["deployments"]
+    for each in (values["dagsterWebserver"], values["dagsterDaemon"], *location):
+        assert {"name": "holdfast-logins", "optional": True} in each["envSecrets"]
+
+
 @pytest.mark.parametrize("file", ["compose.yaml", "helm/workers.yaml"])
 def test_every_queue_has_a_worker(file: str) -> None:
     assert workers((DEPLOY / file).read_text()) == QUEUES
@@ -174,7 +205,12 @@ def test_every_variable_that_is_deployed_is_one_that_holdfast_reads() -> None:
         named = set(re.findall(r"HOLDFAST_[A-Z_]*[A-Z]\b(?!_)", file.read_text()))
         assert named <= known, f"{file.name}: {named - known}"
     environment = read(DEPLOY / "compose.yaml")["x-holdfast"]["environment"]
-    given = {"ILS_URL": "https://ils", "VAULT_KEY": "eHh4" * 10 + "eHg="}
+    given = {
+        "ILS_URL": "https://ils",
+        "REPORTS_URL": "",
+        "ELASTICSEARCH_URL": "http://search",
+        "VAULT_KEY": "eHh4" * 10 + "eHg=",
+    }
     filled = {
         name: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: given.get(found[1], "x" * 20), value)
         for name, value in environment.items()

@@ -16,15 +16,18 @@ import pytest
 import redis
 from psycopg import sql
 
+from catalog_assets.definitions import build_defs
 from catalog_assets.partitions import SETTINGS
 from demo.ils.patrons import GROUPS
 from demo.samples import feeds
 from resources.ledger.client import Ledger
+from resources.ledger.gate import APPLIED
+from resources.ledger.plans import Plans
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from tests.catalogue_load import DAY
 from tests.demo_ils import DemoIls
-from tests.feed_load import ALL, HEAD, feed_partition, fine_feed, put, student
+from tests.feed_load import ALL, HEAD, FeedLoaded, feed_load, feed_partition, fine_feed, put, student
 from tests.mfhd import LEADER, mfhd
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
@@ -167,13 +170,59 @@ def test_what_the_system_refuses_stops_only_itself_and_says_no_value(library: De
     assert code == "ils.failed" and "username" in place and "login1" not in place
 
 
-def test_a_plan_over_its_budget_waits(library: DemoIls, monkeypatch: pytest.MonkeyPatch) -> None:
+def decide(plan: str, decision: str = "approve") -> dg.ExecuteInProcessResult:
+    day = DAY.date().isoformat()
+    given = {"source": "students", "day": day, "plan": plan, "decision": decision, "who": "Ada", "why": "looked at it"}
+    config = {"ops": {"decide_plan": {"config": given}}}
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_defs().resolve_job_def("approve_plan")
+        return job.execute_in_process(run_config=config, instance=instance, raise_on_error=False)
+
+
+def write_approved() -> FeedLoaded:
+    """What the daemon does with the sensor's request."""
+    key = dg.MultiPartitionKey({"feed": "students", "day": DAY.date().isoformat()})
+    with dg.DagsterInstance.ephemeral() as instance:
+        job = build_defs().resolve_job_def("write_approved_feed")
+        return FeedLoaded(
+            job.execute_in_process(partition_key=key, instance=instance, raise_on_error=False), "students"
+        )
+
+
+def test_a_new_feed_shows_its_first_plan_and_a_plan_over_its_budget_waits_for_approval(
+    library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
     budget = SETTINGS.budget_of("students").model_copy(update={"changes": 1})
     monkeypatch.setitem(SETTINGS.budgets, "students", budget)
+    feed = SETTINGS.feeds["students"].model_copy(update={"first_load": "ask"})
+    monkeypatch.setitem(SETTINGS.feeds, "students", feed)
     put(HEAD + student(1) + student(2))
     held = fine_feed()
-    assert held.outcomes == {"planned": 2} and "the budget is 1" in held.waits_for
-    assert not users(library)
+    assert held.outcomes == {"planned": 2} and "the budget is 1" in held.waits_for and "first_load" in held.waits_for
+    assert not held.checks["feed_plan.within_budget"].passed and not users(library)
+    sha = str(held.metadata("feed_plan")["plan_sha256"])
+    assert f"source students, day {DAY.date().isoformat()} and plan {sha[:12]}" in held.waits_for
+    assert fine_feed().rows("feed_plan", "document")["plan_sha256"].to_list() == [sha], "made again it is the same plan"
+
+    assert not decide("0" * 12).success
+    assert decide(sha[:12], "reject").success
+    assert "rejected by Ada" in fine_feed().waits_for and not users(library)
+    assert decide(sha[:12]).success
+    assert [each.partition for each in Plans(postgres, "folio:demo").approved_after(0)] == [feed_partition()]
+    written = write_approved()
+    assert written.success and written.outcomes == {"committed": 2}, written.error
+    assert sorted(users(library)) == ["M000001", "M000002"]
+    assert written.lake.read(APPLIED, f"{feed_partition()}|{sha}").height == 2
+    assert Plans(postgres, "folio:demo").history("students").measures[0].created == 2
+
+
+def test_a_plan_of_a_feed_that_was_tampered_with_is_refused(library: DemoIls) -> None:
+    put(HEAD + student(1))
+    held = fine_feed(only=ALL[:2])
+    (part,) = held.lake.parts("feed_plan", feed_partition(), "changes")
+    pl.read_parquet(part).with_columns(pl.col("after").str.replace("undergrad", "staff")).write_parquet(part)
+    refused = feed_load(only=("feed_commits",))
+    assert not refused.success and "its rows and changes have the hash" in refused.error and not users(library)
 
 
 # ---- items and holdings -----------------------------------------------------------------------------------------------

@@ -151,7 +151,9 @@ def test_what_is_decided_holds_for_one_plan_alone(
     assert not library.audit()
     assert "made anew since" in refusal(decide(first))
     assert "mistyped" in refusal(decide("abc"))
-    assert "allowed: consortium, ebooks, own" in refusal(decide(first, source="ebook"))
+    assert "allowed: sources consortium, ebooks, own; feeds serials, shelving, students" in refusal(
+        decide(first, source="ebook")
+    )
     assert decide(waits.metadata("change_plan")["plan_sha256"]).success
     assert write(tick()[0]).outcomes == {"committed": 3}
     with postgres.transaction() as connection:

@@ -6,7 +6,9 @@ import pytest
 
 from catalog_assets import definitions
 from catalog_assets.partitions import SETTINGS
-from tests.catalogue_load import ALL, drop, fine, load
+from resources.ledger.replaying import Recoveries
+from resources.postgres.client import Postgres
+from tests.catalogue_load import ALL, drop, fine, load, partition
 from tests.demo_ils import DemoIls
 from tests.records import book
 
@@ -20,7 +22,7 @@ def limited(monkeypatch: pytest.MonkeyPatch, per_day: int) -> None:
 
 
 def test_a_load_whose_day_is_spent_waits_and_writes_the_next_day(
-    library: DemoIls, monkeypatch: pytest.MonkeyPatch
+    library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drop([book(str(number), f"Volume {number}") for number in (1, 2)])
     fine(only=ALL[:-1])
@@ -33,6 +35,9 @@ def test_a_load_whose_day_is_spent_waits_and_writes_the_next_day(
     assert not check.passed and check.severity.value == "WARN"
     assert "the day's quota" in (check.description or "") and "it goes on at" in (check.description or "")
     assert not library.audit()
+    (asked,) = Recoveries(postgres).asked()
+    assert (asked["job"], asked["partition"], asked["due"]) == ("write_approved_plan", partition(), False)
+    assert "A run of write_approved_plan is asked for at" in (check.description or "")
 
     # The snapshot is kept as it is, and the whole load waits.
     again = load()

@@ -395,12 +395,15 @@ time.time_ns = lambda: _clock_ns() + {seconds} * 10**9
 """
 
 
-def test_clocks_that_differ_by_a_minute_change_nothing(library: DemoIls, postgres: Postgres) -> None:
+@pytest.mark.parametrize("only", [("ils_commits",), ALL], ids=["one plan", "whole loads"])
+def test_clocks_that_differ_by_a_minute_change_nothing(
+    library: DemoIls, postgres: Postgres, only: tuple[str, ...]
+) -> None:
     """Of two workers at one window one lives a minute in the past, the other a minute ahead."""
     lay_out(6)
     fine(only=ALL[:-1])
     library.fault("slow", "POST", "/", times=-1, seconds=0.03)
-    runs = [start_load(before=SKEWED.format(seconds=seconds), only=("ils_commits",)) for seconds in (-60, 60)]
+    runs = [start_load(before=SKEWED.format(seconds=seconds), only=only) for seconds in (-60, 60)]
     assert [run.wait() for run in runs] == [0, 0]
     library.clear_faults()
     assert fine().outcomes == {"committed": 12}
@@ -585,6 +588,7 @@ def test_a_run_that_dies_while_it_writes_the_lake_leaves_the_version_before(
     run.wait()
     assert lake.version(asset, partition()) == version
     assert lake.read(asset, partition()).equals(rows)
+    lake.let_go()
 
     loaded = fine()
     assert loaded.of_records == {1: "committed", 2: "committed"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from catalog_assets.partitions import SETTINGS
 from resources.ledger.plans import Decision, Plans
 from resources.postgres.client import Postgres
-from sensors.approved_plan_sensor import plan_writing
+from sensors.approved_plan_sensor import job_of, plan_writing
 
 
 def approval(number: int, partition: str, sha: str) -> Decision:
@@ -14,6 +15,11 @@ def approval(number: int, partition: str, sha: str) -> Decision:
 def test_a_window_is_written_once_for_its_last_approval() -> None:
     first, second, other = approval(1, "A", "1"), approval(2, "A", "2"), approval(3, "B", "3")
     assert plan_writing([first, second, other]) == {"A": second, "B": other}
+
+
+def test_a_feed_has_a_job_of_its_own() -> None:
+    assert job_of("2026-01-05|students", SETTINGS) == "write_approved_feed"
+    assert job_of("2026-01-05|ebooks", SETTINGS) == "write_approved_plan"
 
 
 def test_an_approval_that_was_taken_back_asks_for_nothing(postgres: Postgres) -> None:

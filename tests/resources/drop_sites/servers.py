@@ -26,6 +26,7 @@ class Cuts:
     def __init__(self) -> None:
         self.after: list[int] = []
         self.transfers = 0
+        self.read_up_to = 0  # of a file, by an SFTP client
         self.commands: list[str] = []
         self.files: list[Any] = []
 
@@ -113,6 +114,7 @@ def _served(folder: Path, cuts: Cuts) -> type[paramiko.SFTPServerInterface]:
                 self.transport.close()
                 return b""
             data: bytes = super().read(offset, length)
+            cuts.read_up_to = max(cuts.read_up_to, offset + len(data))
             self.sent += len(data) if isinstance(data, bytes) else 0
             return data
 

@@ -73,7 +73,7 @@ def test_a_killed_writer_leaves_the_old_version_and_the_next_one_sweeps(
     assert writer.stdout.readline() == b"half-way\n"
     writer.send_signal(signal.SIGKILL)
     writer.communicate()
-    assert lake.read("asset", "p")["value"].to_list() == [1, 1, 1]
+    assert Lake(lake.root).read("asset", "p")["value"].to_list() == [1, 1, 1]
     fill(lake, 3)
     fill(lake, 4)
     assert lake.read("asset", "p")["value"].to_list() == [4, 4, 4]
@@ -142,6 +142,62 @@ def test_a_slow_writer_is_not_swept_by_quick_ones(lake: Lake) -> None:
             fill(lake, value)
         slow.write("rows", pl.DataFrame({"value": [7]}))
     assert lake.read("asset", "p")["value"].to_list() == [7, 7]
+
+
+SKEWED = """
+import sys, time
+_clock, _clock_ns = time.time, time.time_ns
+time.time = lambda: _clock() + {seconds}
+time.time_ns = lambda: _clock_ns() + {seconds} * 10**9
+import pathlib, polars as pl
+from resources.lake import client
+client.READING_SECONDS = {grace}
+lake = client.Lake(pathlib.Path(sys.argv[1]))
+for value in {values}:
+    with lake.replace("asset", "p") as writer:
+        writer.write("rows", pl.DataFrame({{"value": [value]}}))
+"""
+
+
+def write_skewed(lake: Lake, seconds: int, values: list[int], grace: float = 60.0) -> None:
+    code = SKEWED.format(seconds=seconds, values=values, grace=grace)
+    subprocess.run([sys.executable, "-c", code, str(lake.root)], cwd=ROOT, check=True)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("seconds", [-120, 120, 7200])
+def test_a_writer_whose_clock_is_wrong_takes_nothing_from_a_reader(lake: Lake, seconds: int) -> None:
+    fill(lake, 1)
+    files = lake.parts("asset", "p")
+    write_skewed(lake, seconds, [2, 3])
+    assert pl.read_parquet(files)["value"].to_list() == [1, 1, 1]
+    fill(lake, 4, rows=1)  # here the clock is right: the others' versions are in the past or the future
+    assert lake.read("asset", "p")["value"].to_list() == [4]
+
+
+@pytest.mark.faults
+def test_a_version_that_is_read_stays_however_long_and_goes_when_its_reader_does(lake: Lake) -> None:
+    fill(lake, 1)
+    reader = Lake(lake.root)
+    files = reader.parts("asset", "p")
+    write_skewed(lake, 0, [2, 3, 4], grace=-1.0)
+    assert pl.read_parquet(files)["value"].to_list() == [1, 1, 1]
+    del reader
+    write_skewed(lake, 0, [5], grace=-1.0)
+    assert not any(file.exists() for file in files)
+
+
+def test_a_run_sees_one_version_until_it_writes_its_own(lake: Lake) -> None:
+    fill(lake, 1, rows=1)
+    run = Lake(lake.root, steady=True)
+    assert run.read("asset", "p")["value"].to_list() == [1]
+    fill(lake, 2, rows=2)
+    assert run.read("asset", "p")["value"].to_list() == [1] and run.rows("asset", "p") == 1
+    assert run.version("asset", "p") != lake.version("asset", "p")
+    fill(run, 3, rows=1)
+    fill(lake, 4, rows=1)
+    assert run.read("asset", "p")["value"].to_list() == [3]
+    assert lake.read("asset", "p")["value"].to_list() == [4]
 
 
 def test_what_is_not_there_says_what_to_materialize(lake: Lake) -> None:
