@@ -75,9 +75,8 @@ def lay_out(place: Place, windows: int, changes: int) -> list[str]:
     with contextlib.closing(postgres), contextlib.closing(redis), contextlib.closing(ils):
         base = [volume(n, f"Volume {n}", "20260101000000.0") for n in range(windows * half)]
         plan_load(lake, "base", base, [], postgres)
-        assert not apply_load(
-            lake, "base", FolioClient(place.ils_url, "demo", "demo", "demo-secret"), postgres, redis, Ils()
-        ).waiting
+        with contextlib.closing(FolioClient(place.ils_url, "demo", "demo", "demo-secret")) as quick:
+            assert not apply_load(lake, "base", quick, postgres, redis, Ils()).waiting
         live = live_of(ils)
         for window in range(windows):
             old = range(window * half, (window + 1) * half)
