@@ -301,7 +301,8 @@ def test_s3_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_ftp_is_read(tmp_path: Path) -> None:
     from pyftpdlib.authorizers import DummyAuthorizer
     from pyftpdlib.handlers import FTPHandler
-    from pyftpdlib.servers import ThreadedFTPServer
+
+    from tests.resources.drop_sites.servers import ftp_served
 
     (tmp_path / "drop.mrc.gz").write_bytes(gzip.compress(DATA))
     authorizer = DummyAuthorizer()
@@ -311,12 +312,5 @@ def test_ftp_is_read(tmp_path: Path) -> None:
         pass
 
     Handler.authorizer = authorizer
-    server = ThreadedFTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.1}, daemon=True)
-    thread.start()
-    try:
-        port = server.socket.getsockname()[1]
+    with ftp_served(Handler) as port:
         assert outcome(f"ftp://vendor:secret@127.0.0.1:{port}/drop.mrc.gz") == [("drop.mrc.gz", 3, [])]
-    finally:
-        server.close_all()
-        thread.join(timeout=5)

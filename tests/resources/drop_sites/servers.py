@@ -39,6 +39,27 @@ class Cuts:
 
 
 @contextmanager
+def ftp_served(handler: type[FTPHandler]) -> Iterator[int]:
+    """The port. The thread that polls closes the server, too: closed from another it would poll what is closed."""
+    server = ThreadedFTPServer(("127.0.0.1", 0), handler)
+    over = threading.Event()
+
+    def serve() -> None:
+        while not over.is_set():
+            server.serve_forever(timeout=0.05, blocking=False, handle_exit=False)
+        server.close_all()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield server.socket.getsockname()[1]
+    finally:
+        over.set()
+        thread.join(10)
+        assert not thread.is_alive(), "the FTP server did not end"
+
+
+@contextmanager
 def ftp_server(folder: Path, *, mlsd: bool = True) -> Iterator[tuple[int, Cuts]]:
     cuts = Cuts()
 
@@ -76,14 +97,8 @@ def ftp_server(folder: Path, *, mlsd: bool = True) -> Iterator[tuple[int, Cuts]]
     authorizer = DummyAuthorizer()
     authorizer.add_user(USER, PASSWORD, str(folder), perm="elr")
     Handler.authorizer = authorizer
-    server = ThreadedFTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"timeout": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield server.socket.getsockname()[1], cuts
-    finally:
-        server.close_all()
-        thread.join(5)
+    with ftp_served(Handler) as port:
+        yield port, cuts
 
 
 class _Shell(paramiko.ServerInterface):
