@@ -7,8 +7,11 @@ from collections.abc import Sequence
 import polars as pl
 
 
+_WIDTH = 300
+
+
 def as_markdown(frame: pl.DataFrame, columns: Sequence[str] | None = None, *, nothing: str = "none") -> str:
-    """The frame's rows, `columns` of it, cells cut at 100 characters."""
+    """The frame's rows, `columns` of it, cells cut at 300 characters, with an ellipsis: a hint is whole, a long note is not."""
     names = list(columns or frame.columns)
     if not frame.height:
         return nothing
@@ -21,4 +24,5 @@ def _cell(value: object) -> str:
     if isinstance(value, list):
         value = ", ".join(str(each) for each in value)
     text = "" if value is None else str(value)
-    return text.replace("|", "\\|").replace("\n", " ")[:100]
+    text = text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+    return text.replace("|", "\\|").replace("\n", " ")
