@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from holdfast.harvest.rhythm import parse_rhythm
+from holdfast.nights import check_cron
 
 
 def _check_timezone(value: str) -> str:
@@ -19,12 +20,6 @@ def _check_timezone(value: str) -> str:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError("must be a name of the IANA time zone database, as Europe/Vienna or UTC") from error
-    return value
-
-
-def _check_cron(value: str) -> str:
-    if len(value.split()) != 5 or not re.fullmatch(r"[\d*/,\- ]+", value):
-        raise ValueError("must be five cron fields: minute hour day month weekday, as '0 2 * * *'")
     return value
 
 
@@ -91,7 +86,7 @@ def nearest(found: str, allowed: Iterable[str]) -> str:
 
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
 TimeOfDay = Annotated[str, AfterValidator(_check_time_of_day)]
-Cron = Annotated[str, AfterValidator(_check_cron)]
+Cron = Annotated[str, AfterValidator(check_cron)]
 EntitySpec = Annotated[str, AfterValidator(_check_entity_spec)]
 Name = Annotated[str, AfterValidator(_check_name)]
 Address = Annotated[str, AfterValidator(_check_address)]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import polars as pl
 
-
 _WIDTH = 300
 
 
