@@ -201,8 +201,8 @@ class Committer:
                 free = [each for each in free if each.idempotency_key not in held]
         return busy
 
-    @staticmethod
-    def _names(unit: Unit, identifiers: Identifiers) -> list[str]:
+    def _names(self, unit: Unit, identifiers: Identifiers) -> list[str]:
+        """Locks that the unit is written under."""
         own = [of_identifier(*each) for each in identifiers.get(unit.idempotency_key, ())]
         return [of_record("bib", unit.target), *(own if unit.action == "create" else [])]
 

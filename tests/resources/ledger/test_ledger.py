@@ -38,7 +38,7 @@ LOAD = Load("folio:test", "ebooks", "2026-03-10|ebooks", "run-1")
 def unit(number: int, **changes: object) -> Unit:
     given = {"idempotency_key": f"k{number}", "correlation_id": f"c{number}", "record": number, "action": "create"}
     given |= {"target": f"t{number}", "version": 0}
-    return Unit(**{**given, **changes})  # type: ignore[arg-type]
+    return Unit(**{**given, **changes})
 
 
 def contents(units: Sequence[Unit]) -> dict[str, str]:
@@ -303,7 +303,7 @@ def test_a_worker_that_lost_its_locks_takes_them_again_and_reads_before_it_write
             )
         settle(ils, written, under)
 
-    ledger.settle = forgetful  # type: ignore[method-assign,assignment]
+    ledger.settle = forgetful
     done = list(committer(catalogue, ledger, chunk=4).commit(units, contents(units)))
     assert struck and [each.state for each in done] == ["acknowledged"] * 4
     assert catalogue.written == dict.fromkeys(contents(units), 1)
@@ -325,7 +325,7 @@ def test_locks_that_are_lost_again_and_again_end_the_run(postgres: Postgres) -> 
         for key in _redis[0].connection.scan_iter("holdfast:*"):
             _redis[0].connection.delete(key)
 
-    ledger.send = robbed  # type: ignore[method-assign]
+    ledger.send = robbed
     with pytest.raises(LockLostError, match="5 times in a row"):
         list(committer(catalogue, ledger).commit(units, contents(units)))
     assert not catalogue.written
