@@ -147,6 +147,8 @@ class Committer:
         # One by one: a record that stays locked stops only itself.
         end, still = time.monotonic() + self._patience, None
         for unit in late:
+            if why := self._halted():
+                raise HaltedError(why)
 
             def this_one(done: dict[str, Written], unit: Unit = unit) -> None:
                 self._chunk_under_locks([unit], contents, known, collisions, done, end - time.monotonic())
