@@ -19,6 +19,7 @@ from sensors.quality_sensor import GOING_ON
 _QUEUES = {
     "catalogue_load": "ils.sync.holdings",
     "write_approved_plan": "ils.sync.holdings",
+    "feed_load": "ils.sync.holdings",
     "write_approved_feed": "ils.sync.holdings",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",
@@ -27,6 +28,7 @@ _PARTITION = "dagster/partition"
 _DIMENSIONS = {
     "catalogue_load": ("day", "source"),
     "write_approved_plan": ("day", "source"),
+    "feed_load": ("day", "feed"),
     "write_approved_feed": ("day", "feed"),
     "museum_load": ("collection", "day"),
     "digitization": (),

@@ -28,7 +28,7 @@ def halted(*, source: str = "", queue: str = "") -> str:
 def halted_of(sources: list[str], *, queue: str = "") -> dict[str, str]:
     """Source → why, of those that are halted."""
     url = read_environment().get("HOLDFAST_POSTGRES_URL")
-    if not url:
+    if not url or not sources:
         return {}
     with closing(Postgres(url, connections=1)) as postgres:
         standing = Halts(postgres).standing()

@@ -52,9 +52,10 @@ def plan_missed(scope: Scope, name: str, since: dt.date, until: dt.date) -> list
 
 
 def plan_continued(stopped: Iterable[Stopped], scope: Scope, name: str) -> list[Stopped]:
-    """Of the writes that were stopped those that a halt of this scope and name holds up."""
-    held_up = {("all", ""), ("queue", WRITES["dagster-celery/queue"])}
-    return [each for each in stopped if (scope, name) in held_up | {("source", each.source)}]
+    """Of the writes that were stopped those that a halt of this scope and name holds up, where holdfast.toml has their source
+    still."""
+    held_up, known = {("all", ""), ("queue", WRITES["dagster-celery/queue"])}, {*SETTINGS.sources, *SETTINGS.feeds}
+    return [each for each in stopped if each.source in known and (scope, name) in held_up | {("source", each.source)}]
 
 
 @dg.op(description="Lifts the halt and asks for what it stopped and for the missed nightly loads.")

@@ -94,6 +94,8 @@ class Plans:
         run_id: str = "",
     ) -> None:
         with self._postgres.transaction() as connection:
+            # In the order of their numbers: `approved_after` asks for those after the last one that was seen.
+            connection.execute("LOCK TABLE plan_decisions IN SHARE ROW EXCLUSIVE MODE")
             connection.execute(
                 "INSERT INTO plan_decisions (ils, source, partition, plan_sha256, decision, who, why, measures, run_id) "
                 "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",

@@ -117,6 +117,7 @@ def test_of_what_was_stopped_a_resume_asks_for_what_its_halt_held_up(library: De
         assert plan_continued(stopped, *scope) == stopped
     assert plan_continued(stopped, "source", "students") == stopped[1:]
     assert not plan_continued(stopped, "queue", "ingestion_high")
+    assert not plan_continued([Stopped(3, "write_approved_plan", "no more in holdfast.toml", "c")], "all", "")
     # A night whose load was stopped is gone on with, not loaded anew; who halts a second time halts no later.
     assert run("halt_ingestion", scope="all").success
     yesterday = f"{dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)}|ebooks"
