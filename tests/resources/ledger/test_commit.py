@@ -16,6 +16,7 @@ from resources.ils.client import (
 from resources.ledger.client import Ledger, Under
 from resources.ledger.commit import Progress, mask_fields
 from resources.postgres.client import Postgres
+from resources.postgres.halts import HaltedError
 from resources.redis.locks import BusyError, LockLostError, of_record
 from tests.conftest import SALT
 from tests.resources.ledger.committing import (
@@ -166,6 +167,15 @@ def test_what_another_worker_is_at_is_left_for_the_end_and_stops_nothing_else(po
         assert sorted(each.idempotency_key for each in done) == ["k0", "k2", "k3", "k4", "k5"]
     assert [each.state for each in committer(catalogue, ledger).commit(units[1:2], contents(units))] == ["acknowledged"]
     assert catalogue.written == dict.fromkeys(contents(units), 1)
+
+
+def test_what_was_left_for_the_end_is_not_begun_once_it_is_halted(postgres: Postgres) -> None:
+    catalogue, ledger, units = Catalogue(), Ledger(postgres), [unit(n) for n in range(2)]
+    writing, said, done = committer(catalogue, ledger), iter(["", "halted by Anna because of noise"]), list[Written]()
+    writing._halted = lambda: next(said)
+    with locks_of(ledger, "another").take([of_record("bib", "t1")]), pytest.raises(HaltedError, match="by Anna"):
+        done.extend(writing.commit(units, contents(units)))
+    assert [each.idempotency_key for each in done] == ["k0"] and set(catalogue.written) == {"k0"}
 
 
 def test_a_new_record_that_another_window_made_or_may_have_made_is_a_collision(postgres: Postgres) -> None:
