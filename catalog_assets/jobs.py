@@ -25,7 +25,7 @@ WRITE_APPROVED_PLAN = dg.define_asset_job(
     "write_approved_plan",
     selection=dg.AssetSelection.assets("ils_commits"),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
-    description="Writes the plan of a source and day as it is: approved by a person (approved_plan_sensor), or after it waited for the "
+    description="Writes the plan of a source and day as it is: approved by a person (approved_plan_sensor), or after a halt stopped it or it waited for the "
     "quota or another run (asked_runs_sensor).",
 )
 
@@ -49,7 +49,7 @@ WRITE_APPROVED_FEED = dg.define_asset_job(
     "write_approved_feed",
     selection=dg.AssetSelection.assets("feed_commits"),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
-    description="Writes the plan of a feed and day as it is: approved by a person (approved_plan_sensor), or after it waited for the "
+    description="Writes the plan of a feed and day as it is: approved by a person (approved_plan_sensor), or after a halt stopped it or it waited for the "
     "quota or another run (asked_runs_sensor).",
 )
 
