@@ -25,8 +25,8 @@ WRITE_APPROVED_PLAN = dg.define_asset_job(
     "write_approved_plan",
     selection=dg.AssetSelection.assets("ils_commits"),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
-    description="Writes the plan of a source and day as it is: approved by a person (approved_plan_sensor), or after it waited for the "
-    "quota or another run (asked_runs_sensor).",
+    description="Writes the plan of a source and day as it is: approved by a person (approved_plan_sensor), or after a halt "
+    "stopped it or it waited for the quota or another run (asked_runs_sensor).",
 )
 
 # Not the rest of the load: whether what changed is to be matched, planned and written again is for a person to say.
@@ -49,8 +49,8 @@ WRITE_APPROVED_FEED = dg.define_asset_job(
     "write_approved_feed",
     selection=dg.AssetSelection.assets("feed_commits"),
     tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
-    description="Writes the plan of a feed and day as it is: approved by a person (approved_plan_sensor), or after it waited for the "
-    "quota or another run (asked_runs_sensor).",
+    description="Writes the plan of a feed and day as it is: approved by a person (approved_plan_sensor), or after a halt "
+    "stopped it or it waited for the quota or another run (asked_runs_sensor).",
 )
 
 PARTNER_EXPORT = dg.define_asset_job(

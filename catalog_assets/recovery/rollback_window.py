@@ -2,7 +2,7 @@
 
 from enum import Enum
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 import polars as pl
@@ -18,7 +18,7 @@ from resources.ils.errors import IlsDownError
 from resources.lake.client import Lake
 from resources.lake.tables import as_markdown
 from resources.ledger.client import Load
-from resources.ledger.replaying import Recoveries
+from resources.ledger.replaying import Order, Recoveries
 from resources.ledger.undoing import ROLLBACK, STAYS, Rollback, Taken, write_tables
 from resources.postgres.client import Postgres
 from resources.postgres.halts import HaltedError, Halts
@@ -58,30 +58,44 @@ def roll_back(
     locks: dg.ResourceParam[Locks],
 ) -> None:
     (source, partition), order = window_of(context), config.order(context.run_id)
-    halted = partial(Halts(postgres).reason, source=source, queue=WRITES["dagster-celery/queue"])
-    rollback = Rollback(
-        postgres, ils, Load(ils.name, source, partition, context.run_id), RULES, salt(), locks,
-        created=config.created.value, halted=halted, chunk_records=SETTINGS.ils.chunk_records,
-    )  # fmt: skip
-    outcomes: dict[int, tuple[str, str]] = {}
-    stopped = ""
-    with lake.replace("rollback_window", partition) as writer:
-        for table, schema in (("rows", ROLLBACK), ("conflicts", STAYS), ("changes", CHANGES)):
-            writer.write(table, pl.DataFrame(schema=schema))
-        try:
-            for part in rollback.preview() if config.dry_run else rollback.apply(order):
-                write_tables(writer, part, rollback.who_changed(part))
-                outcomes |= {
-                    each.row["record"]: ("rolled_back", _said(each)) for each in part if each.state == "rolled_back"
-                }
-        except (IlsDownError, HaltedError, BusyError, LocksAwayError, LockLostError) as error:
-            stopped = f"waiting: {error}"
+    load = Load(ils.name, source, partition, context.run_id)
+    rollback = _rollback_of(load, config.created.value, postgres, ils, locks)
+    outcomes, stopped = _carry_out(lake, partition, rollback, None if config.dry_run else order)
     counts = _report(context, lake, partition, rollback.others(), config.dry_run, stopped)
     if not config.dry_run:
         recount(context, lake, postgres, partition, _all_of_it(lake, partition, outcomes))
         Recoveries(postgres).keep("rollback", ils.name, source, partition, order, counts)
     if stopped:
         raise dg.Failure(f"{stopped}; what was taken back stays so, run it again for the rest", allow_retries=False)
+
+
+def _rollback_of(
+    load: Load, created: Literal["suppress", "delete", "keep"], postgres: Postgres, ils: Ils, locks: Locks
+) -> Rollback:
+    halted = partial(Halts(postgres).reason, source=load.source, queue=WRITES["dagster-celery/queue"])
+    return Rollback(
+        postgres, ils, load, RULES, salt(), locks,
+        created=created, halted=halted, chunk_records=SETTINGS.ils.chunk_records,
+    )  # fmt: skip
+
+
+def _carry_out(
+    lake: Lake, partition: str, rollback: Rollback, order: Order | None
+) -> tuple[dict[int, tuple[str, str]], str]:
+    """Its tables in the lake, part by part; (record → outcome and detail of what was taken back, what stopped it on the way, or
+    ''). Without an order nothing is written to the library system."""
+    outcomes: dict[int, tuple[str, str]] = {}
+    with lake.replace("rollback_window", partition) as writer:
+        for table, schema in (("rows", ROLLBACK), ("conflicts", STAYS), ("changes", CHANGES)):
+            writer.write(table, pl.DataFrame(schema=schema))
+        try:
+            for part in rollback.apply(order) if order else rollback.preview():
+                write_tables(writer, part, rollback.who_changed(part))
+                back = [each for each in part if each.state == "rolled_back"]
+                outcomes |= {each.row["record"]: ("rolled_back", _said(each)) for each in back}
+        except (IlsDownError, HaltedError, BusyError, LocksAwayError, LockLostError) as error:
+            return outcomes, f"waiting: {error}"
+    return outcomes, ""
 
 
 def _said(taken: Taken) -> str:

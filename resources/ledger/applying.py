@@ -56,6 +56,7 @@ class Applied:
     written: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WRITTEN))
     waiting: str = ""
     failed: bool = False
+    halted: bool = False  # somebody stopped it on the way, or before it began
     until: dt.datetime | None = None
     now: int = 0  # units written by this run, not by an earlier one
     progress: Progress = field(default_factory=Progress)
@@ -101,7 +102,7 @@ def carry_out(
         applied.until = error.until if isinstance(error, WaitUntilError) else None
     except HaltedError as error:
         log.warning("%s", error)
-        applied.waiting = f"waiting: {error}"
+        applied.waiting, applied.halted = f"waiting: {error}", True
     applied.written = pl.DataFrame(written, schema=WRITTEN, orient="row")
     return applied
 

@@ -147,6 +147,8 @@ class Committer:
         # One by one: a record that stays locked stops only itself.
         end, still = time.monotonic() + self._patience, None
         for unit in late:
+            if why := self._halted():
+                raise HaltedError(why)
 
             def this_one(done: dict[str, Written], unit: Unit = unit) -> None:
                 self._chunk_under_locks([unit], contents, known, collisions, done, end - time.monotonic())
@@ -201,8 +203,8 @@ class Committer:
                 free = [each for each in free if each.idempotency_key not in held]
         return busy
 
-    @staticmethod
-    def _names(unit: Unit, identifiers: Identifiers) -> list[str]:
+    def _names(self, unit: Unit, identifiers: Identifiers) -> list[str]:
+        """Locks that the unit is written under."""
         own = [of_identifier(*each) for each in identifiers.get(unit.idempotency_key, ())]
         return [of_record("bib", unit.target), *(own if unit.action == "create" else [])]
 

@@ -169,7 +169,7 @@ class EntityCommitter(Committer):
             if each.state == "sent" or each.target in live
         }
 
-    def _names(self, unit: Unit, identifiers: Identifiers) -> list[str]:  # type: ignore[override]
+    def _names(self, unit: Unit, identifiers: Identifiers) -> list[str]:
         own = [of_identifier(*each) for each in identifiers.get(unit.idempotency_key, ())]
         return [*([of_record(self._kind, unit.target)] if unit.target else []), *own]
 

@@ -71,8 +71,5 @@ def write_feed(
     applied = apply_feed(
         lake, vault, partition, feed, gate.waiting, ils, ledger, locks, load, salt, masked, pace, halted
     )
-    if applied.now:
-        seconds = time.monotonic() - begin
-        plans.wrote(load.source, partition, gate.plan_sha256, applied.now, seconds, load.run_id)
-    plans.try_again("write_approved_feed", load, applied, gate.plan_sha256)
+    plans.ended("write_approved_feed", load, applied, gate.plan_sha256, time.monotonic() - begin, halted)
     return applied, gate

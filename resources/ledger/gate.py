@@ -133,10 +133,7 @@ def write_plan(
         keep_plan(lake, partition, gate.plan_sha256)
     begin = time.monotonic()
     applied = apply_window(lake, partition, ils, ledger, locks, load, source, gate.waiting, rules, salt, pace, halted)
-    if applied.now:
-        seconds = time.monotonic() - begin
-        plans.wrote(load.source, partition, gate.plan_sha256, applied.now, seconds, load.run_id)
-    plans.try_again("write_approved_plan", load, applied, gate.plan_sha256)
+    plans.ended("write_approved_plan", load, applied, gate.plan_sha256, time.monotonic() - begin, halted)
     return applied, gate
 
 

@@ -171,7 +171,7 @@ def _usable(
                 _, number = written(element, value, table, references)
             except (UnknownReference, NoNumberError) as error:
                 for each in rows.filter(pl.col(element) == value).iter_rows(named=True):
-                    faults.setdefault(each["record"], (each["correlation_id"], _unknown(each, element, str(error))))
+                    faults.setdefault(each["record"], (each["correlation_id"], _unknown(each, element, error)))
                 continue
             if at.reference:
                 own = references.names(at.reference).get(number, value)
@@ -192,11 +192,11 @@ def _usable(
     return rows.join(bad, on="record", how="anti", maintain_order="left"), bad
 
 
-def _unknown(row: dict[str, str], element: str, said: str) -> Rejection:
+def _unknown(row: dict[str, str], element: str, error: UnknownReference | NoNumberError) -> Rejection:
     return Rejection(
-        code="feed.reference" if "no " in said else "feed.number",
+        code="feed.reference" if isinstance(error, UnknownReference) else "feed.number",
         place=f"{row['place']} element {element}",
-        rule=said,
+        rule=str(error),
         hint="add it to the library system's own list, or have the feed say what is there; then materialize the partition again",
         correlation_id=row["correlation_id"],
     )

@@ -35,7 +35,7 @@ ROLLBACK = pl.Schema(
         "target": pl.String,
         "action": pl.String,  # what the load had done
         "undo": pl.String,  # what takes it back: 'update', 'suppress', 'unsuppress', 'delete', or '' where nothing is left
-        "state": pl.String,  # 'planned', 'rolled_back', 'conflicted', 'failed' or 'cannot'
+        "state": pl.String,  # 'planned', 'rolled_back', 'kept', 'conflicted', 'failed' or 'cannot'
         "conflicts": pl.UInt32,
         "detail": pl.String,
     }
@@ -231,7 +231,7 @@ class Rollback:
         again = any(each["state"] == "acknowledged" and each is not row and not each["undoes"] for each in family)
         can_delete = "bib" in self._ils.capabilities.deletes
         if self._created == "keep":
-            taken.detail = "created records are kept by `created: keep`"
+            taken.state, taken.detail = "kept", "created records are kept by `created: keep`"
         elif self._created == "delete" and can_delete and not edited and not again and not unknown:
             taken.undo = "delete"
         elif not self._ils.capabilities.suppresses:

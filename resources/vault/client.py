@@ -14,10 +14,13 @@ import io
 import os
 import uuid
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _MAGIC = b"HFVAULT1"
 _CHUNK = 1 << 20
@@ -144,13 +147,13 @@ class _Opened(io.RawIOBase):
                 ) from error
         return self._held[1]
 
-    # BufferedReader gives nothing but memoryviews; Buffer, which typeshed wants, is only in Python 3.12.
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer).cast("B")
         number, place = divmod(self._position, _CHUNK)
         if number >= self._chunks:
             return 0
-        plain = self._chunk(number)[place : place + len(buffer)]
-        buffer[: len(plain)] = plain
+        plain = self._chunk(number)[place : place + len(into)]
+        into[: len(plain)] = plain
         self._position += len(plain)
         return len(plain)
 

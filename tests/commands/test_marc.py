@@ -158,7 +158,7 @@ def test_files_of_an_archive_have_their_own_names(
 def address(books: Path) -> Iterator[str]:
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments, directory=str(books.parent))  # type: ignore[arg-type]
+            super().__init__(*arguments, directory=str(books.parent))
 
         def log_message(self, *arguments: object) -> None:
             pass

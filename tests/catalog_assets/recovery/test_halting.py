@@ -8,11 +8,14 @@ import dagster as dg
 import psycopg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.test_utils import create_run_for_test
 
 from catalog_assets.definitions import build_defs
-from catalog_assets.recovery.resume_ingestion import plan_missed
+from catalog_assets.recovery.resume_ingestion import plan_continued, plan_missed
 from resources.lake.client import Lake
+from resources.ledger.client import Load
 from resources.ledger.replaying import Recoveries
+from resources.ledger.stopping import Stopped, StoppedWrites
 from resources.postgres.client import Postgres
 from resources.postgres.halts import Halts
 from tests.catalogue_load import SETTINGS, drop, fine, partition
@@ -74,6 +77,57 @@ def test_a_run_that_writes_ends_after_its_chunk(
     assert stopped.outcomes == {"committed": 2, "planned": 3}
     check = stopped.checks["ils_commits.all_planned_is_written"]
     assert check.description == "waiting: halted by Anna because of noise"
+
+
+def test_what_a_halt_stopped_is_gone_on_with_once_it_is_resumed(
+    library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = {"chunk_records": 2, "progress_records": 2}
+    monkeypatch.setitem(SETTINGS.__dict__, "ils", SETTINGS.ils.model_copy(update=pace))
+    drop([book(str(n)) for n in range(5)])
+    asked, reason = [], Halts.reason
+
+    def halted_after_a_chunk(self: Halts, **asking: str) -> str:
+        asked.append(1)
+        if len(asked) == 3:
+            self.halt("source", "ebooks", "Anna", "ticket 7")
+        return reason(self, **asking)
+
+    monkeypatch.setattr(Halts, "reason", halted_after_a_chunk)
+    assert fine().outcomes == {"committed": 2, "planned": 3}
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not tick("asked_runs_sensor", instance, postgres).run_requests
+        resumed = run("resume_ingestion", scope="source", source="ebooks", run_missed=False)
+        assert resumed.metadata["continued"] == [partition()]
+        # Somebody launched a load of the window meanwhile: it is waited for, and gone on with only where it comes to nothing.
+        tags = {"dagster/partition": partition()}
+        other = create_run_for_test(instance, job_name="catalogue_load", status=dg.DagsterRunStatus.STARTED, tags=tags)
+        waiting = tick("asked_runs_sensor", instance, postgres)
+        assert not waiting.run_requests and "has a run already" in (waiting.skip_message or "")
+        instance.report_run_failed(other)
+        (request,) = tick("asked_runs_sensor", instance, postgres, waiting.cursor).run_requests or ()
+        assert (request.job_name, request.partition_key) == ("write_approved_plan", partition())
+        assert fine(only=("ils_commits",)).outcomes == {"committed": 5}
+        assert not tick("asked_runs_sensor", instance, postgres, waiting.cursor).run_requests
+
+
+def test_of_what_was_stopped_a_resume_asks_for_what_its_halt_held_up(library: DemoIls, postgres: Postgres) -> None:
+    stopped = [Stopped(1, "write_approved_plan", "ebooks", "a"), Stopped(2, "write_approved_feed", "students", "b")]
+    for scope in (("all", ""), ("queue", "ils.sync.holdings")):
+        assert plan_continued(stopped, *scope) == stopped
+    assert plan_continued(stopped, "source", "students") == stopped[1:]
+    assert not plan_continued(stopped, "queue", "ingestion_high")
+    assert not plan_continued([Stopped(3, "write_approved_plan", "no more in holdfast.toml", "c")], "all", "")
+    # A night whose load was stopped is gone on with, not loaded anew; who halts a second time halts no later.
+    assert run("halt_ingestion", scope="all").success
+    yesterday = f"{dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)}|ebooks"
+    StoppedWrites(postgres).keep("write_approved_plan", Load("ils", "ebooks", yesterday, "run"), "ab" * 32, "halted")
+    assert run("halt_ingestion", scope="all").success
+    resumed = run("resume_ingestion", scope="all")
+    assert resumed.metadata["continued"] == [yesterday]
+    (row,) = [row for row in Recoveries(postgres).asked() if row["partition"] == yesterday]
+    assert row["job"] == "write_approved_plan" and resumed.metadata["asked_for"]
+    assert yesterday not in resumed.metadata["asked_for"]
 
 
 def test_schedules_and_sensors_skip_while_all_is_halted(library: DemoIls, postgres: Postgres) -> None:

@@ -193,7 +193,7 @@ def test_a_purge_without_redis_does_not_pretend(away: Redis) -> None:
 )
 def test_a_filter_that_cant_be_is_refused(client: Redis, wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        IdempotencyFilter(client, **wrong)  # type: ignore[arg-type]
+        IdempotencyFilter(client, **wrong)
 
 
 # ---- a server with Bloom filters of its own ---------------------------------------------------------------------------
@@ -212,8 +212,8 @@ def test_a_server_is_asked_once_whether_it_has_filters_of_its_own(
 
 def test_this_server_says_what_it_has(client: Redis) -> None:
     """The modules that it lists, and since Redis 8 its version, say the same as the command."""
-    modules = {bytes(each[b"name"]).lower() for each in client.connection.module_list()}  # type: ignore[union-attr]
-    major = int(str(client.connection.info("server")["redis_version"]).split(".")[0])  # type: ignore[index]
+    modules = {bytes(each[b"name"]).lower() for each in client.connection.module_list()}
+    major = int(str(client.connection.info("server")["redis_version"]).split(".")[0])
     assert has_bloom_filters(client) == (b"bf" in modules or major >= 8)
 
 
