@@ -11,21 +11,20 @@ from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait, usual
 from holdfast.catalogue.estimate import Cost, Quota, duration, estimate, quota_of
 from holdfast.catalogue.merging import Protection
 from holdfast.catalogue.patch import CHANGES, PATCHES, changes_of
-from holdfast.catalogue.plan import PLAN
+from holdfast.catalogue.plan import PLAN, PlanPart
 from holdfast.catalogue.plan_document import (
     DOCUMENT,
-    Part,
     PlanHash,
     PlanRefusedError,
     add_counts,
-    count_part,
+    count_changes,
     measure_part,
     measures_text,
     sign,
     verify,
 )
 from holdfast.catalogue.plan_page import PlanShown, counts_markdown, plan_page, surprises_markdown
-from holdfast.catalogue.surprises import A_RECORD, frequencies, surprising
+from holdfast.catalogue.surprises import A_RECORD, frequencies, marc_reasons, surprising
 
 SECRET = b"a secret of the tests"
 NOTHING = Protection(())
@@ -46,14 +45,14 @@ def plan_of(*actions: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=PLAN)
 
 
-def part(actions: list[str], patches: list[tuple[int, str, str, str]]) -> Part:
+def part(actions: list[str], patches: list[tuple[int, str, str, str]]) -> PlanPart:
     """patches: (record, op, tag, text)."""
     rows = [(record, op, number, tag, text) for number, (record, op, tag, text) in enumerate(patches)]
     frame = pl.DataFrame(rows, schema=PATCHES, orient="row")
-    return Part(plan_of(*actions), frame, changes_of(frame))
+    return PlanPart(plan_of(*actions), frame, changes_of(frame))
 
 
-def hash_of(*parts: Part) -> str:
+def hash_of(*parts: PlanPart) -> str:
     whole = PlanHash("folio:demo", "2026-01-05|ebooks")
     for each in parts:
         whole.add(*each)
@@ -71,10 +70,10 @@ texts = st.lists(st.none() | st.text(max_size=3), max_size=4)
 
 @given(texts, texts, st.integers(0, 4))
 def test_the_hash_is_of_the_cells_and_not_of_where_parts_end(first, second, at) -> None:
-    def frames(values) -> Part:
+    def frames(values) -> PlanPart:
         rows = [(1, "changed", "245", "", "", value, value) for value in values]
         changes = pl.DataFrame(rows, schema=CHANGES, orient="row")
-        return Part(plan_of(), pl.DataFrame(schema=PATCHES), changes)
+        return PlanPart(plan_of(), pl.DataFrame(schema=PATCHES), changes)
 
     assert (hash_of(frames(first)) == hash_of(frames(second))) == (first == second)
     cut = frames(first).changes
@@ -139,8 +138,11 @@ def test_measures_count_what_the_budget_looks_at() -> None:
 
 
 def test_counts_are_by_action_field_and_kind() -> None:
-    counts = add_counts([count_part(WHOLE), count_part(WHOLE)])
-    assert counts.rows() == [("update", "245", "a", "changed", 2, 2), ("update", "500", "a", "added", 2, 2)]
+    counts = add_counts([count_changes(WHOLE.plan, WHOLE.changes), count_changes(WHOLE.plan, WHOLE.changes)])
+    assert counts.rows() == [
+        ("bib", "update", "245", "a", "changed", 2, 2),
+        ("bib", "update", "500", "a", "added", 2, 2),
+    ]
     assert add_counts([]).height == 0
 
 
@@ -209,8 +211,8 @@ def first(*patches: tuple[int, str, str, str], actions: list[str] | None = None,
     many = max(record for record, *_ in patches)
     own = part(actions or ["update"] * many, list(patches))
     history = history or {}
-    rare = frequencies(count_part(own), history, sum(history.values()))
-    found = surprising(own.changes, own.plan, rare, Protection(protected))
+    rare = frequencies(count_changes(own.plan, own.changes), history, sum(history.values()))
+    found = surprising(own.changes, own.plan, rare, marc_reasons(Protection(protected)))
     return found.select("record", "tag", "code", "reasons").rows()
 
 
@@ -269,8 +271,8 @@ def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
     own = part(
         ["update"], [(1, "delete", "245", "10\x1faOld"), (1, "add", "245", "10\x1fa<script>alert(1)</script> | x")]
     )
-    counts = count_part(own)
-    surprises = surprising(own.changes, own.plan, frequencies(counts, {}, 0), NOTHING)
+    counts = count_changes(own.plan, own.changes)
+    surprises = surprising(own.changes, own.plan, frequencies(counts, {}, 0), marc_reasons(NOTHING))
     shown = PlanShown(
         library="L", source="ebooks", day="2026-01-05", plan_sha256="ab" * 32, signature="cd" * 32,
         measures=Measures(came_in=1, updated=1), counts=counts, surprises=surprises, waiting=["too many"],
@@ -292,4 +294,4 @@ def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
         shown._replace(measures=Measures(), counts=counts.clear(), surprises=surprises.clear())
     )
     assert "\\| x" in surprises_markdown(surprises) and "245 10 $a" in surprises_markdown(surprises)
-    assert "| update | 245 $a | changed | 1 | 1 |" in counts_markdown(counts)
+    assert "| bib | update | 245 $a | changed | 1 | 1 |" in counts_markdown(counts)
