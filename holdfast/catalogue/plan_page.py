@@ -107,7 +107,9 @@ _STYLE = """
 .plan del{background:var(--gone);box-shadow:inset 0 -2px var(--error)}.plan ins{background:var(--come);box-shadow:inset 0 -2px var(--note)}
 .plan{--gone:#b3261e1f;--come:#2f6f4f24}.plan .cut{color:var(--muted)}.plan .place{white-space:nowrap}
 @media (prefers-color-scheme:dark){.plan{--gone:#ff8a8030;--come:#7fcba230}}
-@media (max-width:46rem){.plan .surprises thead{position:absolute;clip-path:inset(50%)}.plan .surprises tr{display:block;border-bottom:2px solid
+.plan .cards{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}
+.plan .surprises td:nth-child(2){width:20%}.plan .surprises td:nth-child(n+4):nth-child(-n+5){width:24%}
+@media (max-width:46rem){.plan .surprises td:nth-child(n){width:auto}.plan .surprises thead{position:absolute;clip-path:inset(50%)}.plan .surprises tr{display:block;border-bottom:2px solid
 var(--grid);padding:.5rem 0}.plan .surprises td,.plan .surprises th{display:grid;grid-template-columns:5.5rem 1fr;border:0;padding:.1rem 0;min-width:0}
 .plan .surprises td::before,.plan .surprises th[data-label]::before{content:attr(data-label);color:var(--muted)}}
 """
@@ -128,8 +130,8 @@ def _cards(shown: PlanShown) -> str:
         ("", f"new {words.records}", f"{own.created:,}", _was(shown, "created")),
         ("", "changed", f"{own.updated:,}", _was(shown, "updated")),
         ("warning" if own.suppressed else "", words.suppressions, f"{own.suppressed:,}", _was(shown, "suppressed")),
-        ("", f"of {words.records} that came in", f"{own.came_in:,}", ""),
-        *([("", f"{words.records} there are", f"{own.catalogue:,}", "")] if own.catalogue else []),
+        ("", "came in", f"{own.came_in:,}", ""),
+        *([("", "in the library system", f"{own.catalogue:,}", "")] if own.catalogue else []),
     ]
     return (
         '<dl class="cards">'
@@ -163,12 +165,13 @@ def _to_do(shown: PlanShown) -> str:
 
 def _numbers(shown: PlanShown) -> str:
     words, of_records = WORDS[shown.entity], shown.entity == "bib"
-    named = {"came_in": f"{words.records} that came in", "catalogue": f"{words.records} that there are"}
+    named = {"came_in": f"{words.records} that came in", "catalogue": f"{words.records} in the library system"}
     named |= {name: what for name, what in _WORDS.items() if of_records or name not in _ONLY_OF_RECORDS}
     named |= {name: f"{words.records} {named[name]}" for name in ("created", "updated")}
     named |= {"suppressed": words.suppressed}
     if shown.measures.missing or shown.measures.unread:
-        named |= _ONLY_OF_FULL_FEEDS
+        approval = named.pop("to_approve")
+        named |= _ONLY_OF_FULL_FEEDS | {"to_approve": approval}
     rows = []
     for name, what in named.items():
         before = [getattr(each, name) for each in shown.earlier]

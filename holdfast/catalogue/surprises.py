@@ -23,6 +23,7 @@ from holdfast.catalogue.merging import Protection
 
 SHOWN = 100
 A_RECORD = 3  # so that one record does not fill the list
+A_KIND = 25  # nor one kind of change: a hundred records that are hidden would leave no room for what else happens
 
 SURPRISES = pl.Schema(
     {
@@ -41,6 +42,7 @@ SURPRISES = pl.Schema(
 )
 
 Kind = tuple[str, str, str]  # (tag, code, kind)
+_KIND = ["tag", "code", "kind"]
 
 _MAIN_ENTRIES = ("100", "110", "111", "130")
 _NUMBERS = ("010", "020", "022", "024", "027", "028")
@@ -85,7 +87,7 @@ def surprising(
     rows = changes.filter(~reasons.left_out).join(
         known.select("record", "action"), on="record", how="inner", maintain_order="left"
     )
-    rows = rows.join(frequency, on=["tag", "code", "kind"], how="left", maintain_order="left")
+    rows = rows.join(frequency, on=_KIND, how="left", maintain_order="left")
     rare = worth("a rare kind of change", pl.col("bits") > 4, pl.col("bits") / 6)
     rows = _with_likeness(rows, reasons.compared).with_columns([*reasons.points, rare])
     names = [name for name in rows.columns if name.startswith("why:")]
@@ -102,16 +104,19 @@ def surprising(
 
 
 def _candidates(rows: pl.DataFrame, shown: int) -> pl.DataFrame:
-    """The rows that can be among the first: so many records have one with as high a score as the least of these."""
-    best = rows.group_by("record").agg(pl.col("score").max()).top_k(shown, by="score")["score"]
-    return rows.filter(pl.col("score") >= best.min()) if len(best) == shown else rows
+    """The rows that can be among the first: of each kind, so many records have one with as high a score as the least of these."""
+    best = rows.group_by(*_KIND, "record").agg(pl.col("score").max())
+    least = best.group_by(_KIND).agg(pl.col("score").top_k(shown).min().alias("least"))
+    return rows.join(least, on=_KIND, how="left", maintain_order="left").filter(pl.col("score") >= pl.col("least"))
 
 
 def first_of(rows: pl.DataFrame, shown: int = SHOWN) -> pl.DataFrame:
-    """The most surprising of them, at most A_RECORD of a record; shape SURPRISES."""
+    """The most surprising of them, shape SURPRISES: at most A_RECORD of a record, and more than A_KIND of a kind only where the others
+    leave room, after these."""
     order = rows.sort("score", "record", "tag", "code", descending=[True, False, False, False], maintain_order=True)
     few = order.filter(pl.int_range(pl.len()).over("record") < A_RECORD)
-    return few.head(shown)
+    again = (pl.int_range(pl.len()).over(_KIND) >= A_KIND).alias("again")
+    return few.with_columns(again).sort("again", maintain_order=True).head(shown).drop("again")
 
 
 def frequencies(counts: pl.DataFrame, history: Mapping[Kind, int], changes_before: int) -> pl.DataFrame:
@@ -130,7 +135,7 @@ def frequencies(counts: pl.DataFrame, history: Mapping[Kind, int], changes_befor
     )
     whole = int(now["subfields"].sum()) + changes_before
     share = (pl.col("subfields") + pl.col("earlier").fill_null(0)) / max(whole, 1)
-    return now.join(then, on=["tag", "code", "kind"], how="left").select(
+    return now.join(then, on=_KIND, how="left").select(
         "tag", "code", "kind", (-share.log(2)).clip(0, _RAREST_BITS).alias("bits")
     )
 

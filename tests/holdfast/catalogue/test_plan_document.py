@@ -24,7 +24,7 @@ from holdfast.catalogue.plan_document import (
     verify,
 )
 from holdfast.catalogue.plan_page import PlanShown, counts_markdown, plan_page, surprises_markdown
-from holdfast.catalogue.surprises import A_RECORD, frequencies, marc_reasons, surprising
+from holdfast.catalogue.surprises import A_KIND, A_RECORD, SHOWN, frequencies, marc_reasons, surprising
 
 SECRET = b"a secret of the tests"
 NOTHING = Protection(())
@@ -262,6 +262,16 @@ def test_a_kind_that_the_source_never_had_is_rare() -> None:
 def test_one_record_does_not_fill_the_list() -> None:
     patches = [(1, "delete", "700", f"1 \x1fa{n}") for n in range(20)] + [(2, "add", "500", "  \x1faNote")]
     assert [record for record, *_ in first(*patches)] == [1] * A_RECORD + [2]
+
+
+def test_one_kind_of_change_does_not_fill_the_list() -> None:
+    leaders = [("delete", "LDR", "00000cam a2200000 i 4500"), ("add", "LDR", "00000dam a2200000 i 4500")]
+    hidden = [(record, *each) for record in range(1, 121) for each in leaders]
+    actions = ["suppress"] * 120 + ["update"] * 2
+    found = first(*hidden, *((record, "add", "500", "  \x1faNote") for record in (121, 122)), actions=actions)
+    kinds = [tag for _, tag, _, _ in found]
+    assert kinds == ["LDR"] * A_KIND + ["500"] * 2 + ["LDR"] * (SHOWN - A_KIND - 2), "and what is left takes the room"
+    assert [record for record, tag, *_ in found if tag == "500"] == [121, 122]
 
 
 # ---- the page ---------------------------------------------------------------------------------------------------------
