@@ -105,11 +105,11 @@ def plan_page(shown: PlanShown) -> str:
 _STYLE = """
 .plan footer code{overflow-wrap:anywhere}.plan del,.plan ins{text-decoration:none;border-radius:.2rem;padding:0 .1rem}
 .plan del{background:var(--gone);box-shadow:inset 0 -2px var(--error)}.plan ins{background:var(--come);box-shadow:inset 0 -2px var(--note)}
-.plan{--gone:#b3261e1f;--come:#2f6f4f24}.plan .cut{color:var(--muted)}.plan .place{white-space:nowrap}
+.plan{--gone:#b3261e1f;--come:#2f6f4f24}.plan .place{white-space:nowrap}.plan [dir]{text-align:start}
 @media (prefers-color-scheme:dark){.plan{--gone:#ff8a8030;--come:#7fcba230}}
 .plan .cards{grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr))}
-.plan .surprises td:nth-child(2){width:20%}.plan .surprises td:nth-child(n+4):nth-child(-n+5){width:24%}
-@media (max-width:46rem){.plan .surprises td:nth-child(n){width:auto}.plan .surprises thead{position:absolute;clip-path:inset(50%)}.plan .surprises tr{display:block;border-bottom:2px solid
+@media (min-width:46.01rem){.plan .surprises td:nth-child(2){width:20%}.plan .surprises td:nth-child(n+4):nth-child(-n+5){width:20%}}
+@media (max-width:46rem){.plan .surprises thead{position:absolute;clip-path:inset(50%)}.plan .surprises tr{display:block;border-bottom:2px solid
 var(--grid);padding:.5rem 0}.plan .surprises td,.plan .surprises th{display:grid;grid-template-columns:5.5rem 1fr;border:0;padding:.1rem 0;min-width:0}
 .plan .surprises td::before,.plan .surprises th[data-label]::before{content:attr(data-label);color:var(--muted)}}
 """
@@ -228,7 +228,7 @@ def _own_way(html: str) -> str:
 def _beside(before: str | None, after: str | None) -> tuple[str, str]:
     """Both values as HTML, with the words marked that differ; of long ones the part that does."""
     if before is None or after is None:
-        return _alone(before), _alone(after)
+        return _alone(before, "del"), _alone(after, "ins")
     old, new = _WORD.findall(before), _WORD.findall(after)
     least = min(len(old), len(new))
     start = next((n for n in range(least) if old[n] != new[n]), least)
@@ -236,8 +236,8 @@ def _beside(before: str | None, after: str | None) -> tuple[str, str]:
     return _marked(old, start, end, "del"), _marked(new, start, end, "ins")
 
 
-def _alone(value: str | None) -> str:
-    return "–" if value is None else _own_way(safe(_cut(value, _LONGEST)))
+def _alone(value: str | None, tag: str) -> str:
+    return "–" if value is None else _own_way(f"<{tag}>{safe(_cut(value, _LONGEST))}</{tag}>")
 
 
 def _marked(words: list[str], start: int, end: int, tag: str) -> str:

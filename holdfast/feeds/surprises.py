@@ -34,7 +34,7 @@ def feed_reasons(day: str) -> Reasons:
         worth("the account would be over at once", ends & (after <= day) & (before.is_null() | (before > day)), 5),
         worth("the account ends earlier", ends & (after > day) & (before.is_null() | (after < before)), 2),
         worth("the account is closed", (element == "active") & (after == "false"), 5),
-        worth("perhaps another person: name and date of birth change", person & others, 5),
+        worth("perhaps another person: several of names and date of birth change", person & others, 5),
         worth("hidden from the public", (element == "suppressed") & (after == "true"), 6),
         worth("shown to the public again", (element == "suppressed") & (after == "false") & changed, 3),
         worth("lent out, and would not be by its status", status & before.str.contains(_LENT), 6),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait, usual
 from holdfast.catalogue.estimate import Cost, Quota, duration, estimate, quota_of
@@ -170,6 +173,27 @@ def test_each_limit_is_of_its_own() -> None:
     assert "materialize change_plan again" in waits(plan._replace(protected=1))
 
 
+def test_a_plan_of_a_feed_has_the_same_limits_in_its_own_words() -> None:
+    plan = Measures(came_in=100, catalogue=1000, updated=30, suppressed=4, to_approve=2)
+    said = "; ".join(
+        reasons_to_wait(
+            plan,
+            Budget(share_of_catalogue=0.01, share_of_load=0.3, suppressions=3, elements_to_approve=("group",)),
+            [Measures(suppressed=1)] * 5,
+            first_load=False,
+            entity="patron",
+        )
+    )
+    assert said.split("; ") == [
+        "34 changes are planned, the budget is 1% of the catalogue's 1,000 patrons",
+        "34 patrons would change, the budget is 30% of the load's 100 patrons",
+        "4 expiries are planned, the budget is 3",
+        "2 changes are of elements that need approval (group)",
+    ]
+    with pytest.raises(ValidationError, match="no element of a feed"):
+        Budget(elements_to_approve=("grup",))
+
+
 def test_a_first_plan_waits_unless_it_is_empty() -> None:
     assert "never wrote anything" in waits(Measures(created=1), first_load=True)
     assert waits(Measures(came_in=5), first_load=True) == ""
@@ -198,6 +222,10 @@ def test_requests_and_time_follow_from_the_api_and_the_quota() -> None:
     slow = estimate(0, 100, Cost(), Quota(per_second=25, per_day=80))
     assert slow.days == 3 and slow.seconds == 2 * 86_400
     assert slow.sentence == "about 200 requests, about 48 h 0 min, the quota of 3 days"
+    patrons = Cost(
+        write_requests=1, read_requests=2, batch=1, read_batch=100
+    )  # one by one, read and read back by the hundred
+    assert estimate(5, 250, patrons, Quota()).requests == 255 + 2 * 3
     nothing = estimate(0, 0, folio, Quota())
     assert nothing == (0, 0.0, None) and nothing.sentence == "no requests"
     assert [duration(each) for each in (0.2, 99, 700, 12_000)] == ["1 s", "99 s", "12 min", "3 h 20 min"]
@@ -277,19 +305,25 @@ def test_one_kind_of_change_does_not_fill_the_list() -> None:
 # ---- the page ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
-    own = part(
-        ["update"], [(1, "delete", "245", "10\x1faOld"), (1, "add", "245", "10\x1fa<script>alert(1)</script> | x")]
-    )
+def shown_of(own: PlanPart, **more: object) -> PlanShown:
     counts = count_changes(own.plan, own.changes)
     surprises = surprising(own.changes, own.plan, frequencies(counts, {}, 0), marc_reasons(NOTHING))
-    shown = PlanShown(
+    return PlanShown(
         library="L", source="ebooks", day="2026-01-05", plan_sha256="ab" * 32, signature="cd" * 32,
         measures=Measures(came_in=1, updated=1), counts=counts, surprises=surprises, waiting=["too many"],
         cost="about 3 requests", earlier=[Measures(updated=4)] * 2,
         written=[{"plan_sha256": "ef" * 32, "at": "2026-01-04 02:00", "written": 7}],
-    )  # fmt: skip
-    html = plan_page(shown)
+    )._replace(**more)  # fmt: skip
+
+
+def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
+    shown = shown_of(
+        part(
+            ["update"],
+            [(1, "delete", "245", "10\x1faOld"), (1, "add", "245", "10\x1fa<script>alert(1)</script> | ![x](//y)")],
+        )
+    )
+    html, counts, surprises = plan_page(shown), shown.counts, shown.surprises
     assert "<script>" not in html and "&lt;script&gt;" in html
     for words in (
         "It waits for approval: too many.",
@@ -300,8 +334,41 @@ def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
     ):
         assert words in html, words
     assert "It needs no approval" in plan_page(shown._replace(waiting=[]))
-    assert "Nothing would change" in plan_page(
-        shown._replace(measures=Measures(), counts=counts.clear(), surprises=surprises.clear())
+    empty = plan_page(
+        shown._replace(measures=Measures(), counts=counts.clear(), surprises=surprises.clear(), waiting=[])
     )
-    assert "\\| x" in surprises_markdown(surprises) and "245 10 $a" in surprises_markdown(surprises)
+    assert "Nothing would change" in empty and "No live record would change" in empty and "nothing to do" in empty
+    in_the_ui = surprises_markdown(surprises)
+    assert "\\| !\\[x\\](//y)" in in_the_ui and "\\<script\\>" in in_the_ui and "245 10 $a" in in_the_ui
     assert "| bib | update | 245 $a | changed | 1 | 1 |" in counts_markdown(counts)
+
+
+def test_what_differs_is_marked_and_each_value_runs_in_its_own_direction() -> None:
+    words = "word " * 400
+    html = plan_page(
+        shown_of(
+            part(
+                ["update"] * 2,
+                [
+                    (1, "delete", "245", "10\x1faكتاب الحيوان للجاحظ"),
+                    (1, "add", "245", "10\x1faكتاب البخلاء للجاحظ"),
+                    (2, "delete", "520", f"  \x1fa{words}old {words}"),
+                    (2, "add", "520", f"  \x1fa{words}new {words}"),
+                ],
+            )
+        )
+    )
+    assert '<div dir="auto">كتاب <ins>البخلاء</ins> للجاحظ</div>' in html
+    assert re.search(r"…(word )+<del>old</del>( word)+ w?o?r?…", html) and len(html) < 20_000
+
+
+def test_a_page_is_no_longer_for_a_plan_of_ten_thousand_changes() -> None:
+    patches = [(record, "add", f"{500 + record % 300}", f"  \x1fa<{'&' * 3000}") for record in range(1, 10_001)]
+    html = plan_page(
+        shown_of(
+            part(["update"] * 10_000, patches),
+            earlier=[],
+            written=[{"plan_sha256": "e" * 64, "at": "", "written": 1}] * 500,
+        )
+    )
+    assert html.count("<tr>") < 100 + 60 + 20 + 20 and len(html) < 400_000
