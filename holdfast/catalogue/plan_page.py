@@ -307,11 +307,14 @@ def surprises_markdown(surprises: pl.DataFrame) -> str:
 
 
 def counts_markdown(counts: pl.DataFrame) -> str:
-    lines = ["| of | action | field | kind | changes | records |", "|---|---|---|---|--:|--:|"]
+    of_feeds = counts.filter(pl.col("entity") != "bib").height > 0
+    lines = ["| action | field | kind | subfields | records |", "|---|---|---|--:|--:|"]
+    if of_feeds:
+        lines = ["| of | action | element | kind | elements | records |", "|---|---|---|---|--:|--:|"]
     for row in counts.head(_IN_MARKDOWN).iter_rows(named=True):
         field = row["tag"] + (" indicators" if row["code"] == "ind" else f" ${row['code']}" if row["code"] else "")
-        numbers = (f"{row['subfields']:,}", f"{row['records']:,}")
-        lines.append(_line(row["entity"], row["action"], field, row["kind"], *numbers))
+        cells = (row["action"], field, row["kind"], f"{row['subfields']:,}", f"{row['records']:,}")
+        lines.append(_line(*([row["entity"]] if of_feeds else []), *cells))
     return "\n".join(lines) if counts.height else "nothing would change"
 
 

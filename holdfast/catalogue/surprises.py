@@ -87,7 +87,8 @@ def surprising(
     rows = changes.filter(~reasons.left_out).join(
         known.select("record", "action"), on="record", how="inner", maintain_order="left"
     )
-    rows = rows.join(frequency, on=_KIND, how="left", maintain_order="left")
+    kinds = frequency.with_row_index("of", 1)
+    rows = rows.join(kinds, on=_KIND, how="left", maintain_order="left").with_columns(pl.col("of").fill_null(0))
     rare = worth("a rare kind of change", pl.col("bits") > 4, pl.col("bits") / 6)
     rows = _with_likeness(rows, reasons.compared).with_columns([*reasons.points, rare])
     names = [name for name in rows.columns if name.startswith("why:")]
@@ -104,19 +105,21 @@ def surprising(
 
 
 def _candidates(rows: pl.DataFrame, shown: int) -> pl.DataFrame:
-    """The rows that can be among the first: of each kind, so many records have one with as high a score as the least of these."""
-    best = rows.group_by(*_KIND, "record").agg(pl.col("score").max())
-    least = best.group_by(_KIND).agg(pl.col("score").top_k(shown).min().alias("least"))
-    return rows.join(least, on=_KIND, how="left", maintain_order="left").filter(pl.col("score") >= pl.col("least"))
+    """The rows that can be among the first: so many records, A_KIND of a kind at most, have one with as high a score as the least of these."""
+    highest = pl.col("score").arg_max()
+    best = rows.group_by("record").agg(pl.col("score").get(highest), pl.col("of").get(highest))
+    few = best.filter(pl.col("score") > 0).group_by("of").agg(pl.col("score").top_k(A_KIND)).explode("score")["score"]
+    return rows.filter(pl.col("score") >= few.top_k(shown).min()) if len(few) >= shown else rows
 
 
 def first_of(rows: pl.DataFrame, shown: int = SHOWN) -> pl.DataFrame:
     """The most surprising of them, shape SURPRISES: at most A_RECORD of a record, and more than A_KIND of a kind only where the others
-    leave room, after these."""
+    leave room, after these; what has no reason comes last."""
     order = rows.sort("score", "record", "tag", "code", descending=[True, False, False, False], maintain_order=True)
     few = order.filter(pl.int_range(pl.len()).over("record") < A_RECORD)
-    again = (pl.int_range(pl.len()).over(_KIND) >= A_KIND).alias("again")
-    return few.with_columns(again).sort("again", maintain_order=True).head(shown).drop("again")
+    again = (pl.int_range(pl.len()).over(_KIND) >= A_KIND).cast(pl.Int8)
+    turn = pl.when(pl.col("score") > 0).then(again).otherwise(2).alias("turn")
+    return few.with_columns(turn).sort("turn", maintain_order=True).head(shown).drop("turn")
 
 
 def frequencies(counts: pl.DataFrame, history: Mapping[Kind, int], changes_before: int) -> pl.DataFrame:

@@ -300,6 +300,10 @@ def test_one_kind_of_change_does_not_fill_the_list() -> None:
     kinds = [tag for _, tag, _, _ in found]
     assert kinds == ["LDR"] * A_KIND + ["500"] * 2 + ["LDR"] * (SHOWN - A_KIND - 2), "and what is left takes the room"
     assert [record for record, tag, *_ in found if tag == "500"] == [121, 122]
+    hidden = [each for each in hidden if each[0] <= 40]
+    common = [(record, "add", "500", "  \x1faNote") for record in range(41, 400)]
+    found = first(*hidden, *common, actions=["suppress"] * 40 + ["update"] * 359)
+    assert [tag for _, tag, _, _ in found] == ["LDR"] * 40 + ["500"] * 60, "what has no reason comes after what has one"
 
 
 # ---- the page ---------------------------------------------------------------------------------------------------------
@@ -340,7 +344,7 @@ def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
     assert "Nothing would change" in empty and "No live record would change" in empty and "nothing to do" in empty
     in_the_ui = surprises_markdown(surprises)
     assert "\\| !\\[x\\](//y)" in in_the_ui and "\\<script\\>" in in_the_ui and "245 10 $a" in in_the_ui
-    assert "| bib | update | 245 $a | changed | 1 | 1 |" in counts_markdown(counts)
+    assert "| update | 245 $a | changed | 1 | 1 |" in counts_markdown(counts)
 
 
 def test_what_differs_is_marked_and_each_value_runs_in_its_own_direction() -> None:
