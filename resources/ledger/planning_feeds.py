@@ -178,19 +178,20 @@ def _usable(
     for element, at in table.items():
         if not at.reference and at.form != "number":
             continue
-        masked = element in masked_elements(feed.kind)
-        for value in rows[element].drop_nulls().unique().to_list() if not masked else ():
+        if element in masked_elements(feed.kind):  # a token is no number; the library system will say
+            continue
+        own: dict[str, str] = {}
+        wrong: dict[str, str] = {}
+        for value in rows[element].drop_nulls().unique().to_list():
             try:
                 _, number = written(element, value, table, references)
+                own[value] = references.names(at.reference).get(number, value) if at.reference else value
             except (UnknownReference, NoNumberError) as error:
-                for each in rows.filter(pl.col(element) == value).iter_rows(named=True):
-                    faults.setdefault(each["record"], (each["correlation_id"], _unknown(each, element, str(error))))
-                continue
-            if at.reference:
-                own = references.names(at.reference).get(number, value)
-                rows = rows.with_columns(
-                    pl.when(pl.col(element) == value).then(pl.lit(own)).otherwise(element).alias(element)
-                )
+                wrong[value] = str(error)
+        for each in rows.filter(pl.col(element).is_in(list(wrong))).iter_rows(named=True):
+            faults.setdefault(each["record"], (each["correlation_id"], _unknown(each, element, wrong[each[element]])))
+        if at.reference:
+            rows = rows.with_columns(pl.col(element).replace(own))
     new = rows.filter(~pl.col("key").is_in(known))
     for element, at in table.items():
         if at.required:

@@ -159,6 +159,11 @@ def test_every_row_has_one_verdict_and_a_second_load_of_what_was_written_changes
         ('kind = "items"\nkey = "barcode"\n[feeds.x.columns]\nbarcod = "id"', "did you mean 'barcode'"),
         ('kind = "items"\nkey = "barcode"\nfull = true\n[feeds.x.columns]\nbarcode = "id"', "only a feed of patrons"),
         ('kind = "patrons"\nformat = "marc"', "marc is for feeds of kind holdings"),
+        ('kind = "holdings"\nformat = "marc"\nkey = "number"', "found by source_number, their 001"),
+        (
+            'kind = "holdings"\nformat = "marc"\n[feeds.x.constants]\nsuppressed = "perhaps"',
+            "constants: suppressed: found 'perhaps', which is neither yes nor no",
+        ),
     ],
 )
 def test_a_wrong_feed_fails_at_start(table: str, said: str) -> None:
