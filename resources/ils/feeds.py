@@ -46,6 +46,9 @@ class FeedIls(Protocol):
     ) -> dict[str, list[Entity]]:
         """value → the live ones that have exactly it; values that nothing has are left out. One request."""
 
+    def count_entities(self, kind: FeedKind) -> int:
+        """How many there are. One request."""
+
     def reference_list(self, name: str) -> list[tuple[str, tuple[str, ...]]]:
         """(id, its codes and names, first the one that stands for it here) of a whole list."""
 

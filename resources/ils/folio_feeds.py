@@ -69,6 +69,12 @@ class FolioFeeds:
                 found.setdefault(value, []).append(entity)
         return found
 
+    def count_entities(self, kind: FeedKind) -> int:
+        path, _ = _RECORDS[kind]
+        # Unless it is asked to count, FOLIO guesses (raml-module-builder, "Estimated totalRecords").
+        params = {"query": "cql.allRecords=1", "limit": 0, "totalRecords": "exact"}
+        return int(orjson.loads(self._session.send(Call("GET", path, params=params)).content)["totalRecords"])
+
     def reference_list(self, name: str) -> list[tuple[str, tuple[str, ...]]]:
         path, key, names = _LISTS[name]
         entries: list[tuple[str, tuple[str, ...]]] = []

@@ -47,6 +47,10 @@ class KohaFeeds:
                 found.setdefault(value, []).append(entity)
         return found
 
+    def count_entities(self, kind: FeedKind) -> int:
+        path, _, _ = _RECORDS[kind]
+        return int(self._session.send(Call("GET", path, params={"_page": 1, "_per_page": 1})).headers["X-Total-Count"])
+
     def reference_list(self, name: str) -> list[tuple[str, tuple[str, ...]]]:
         path, id_name, shown = _LISTS[name]
         rows = self._all(path, id_name, {}, ())

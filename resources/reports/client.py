@@ -48,6 +48,12 @@ class ReportFolder:
         _replace(page, html)
         return page
 
+    def plan_page(self, source: str, day: str, plan_sha256: str) -> Path | None:
+        """Path of the plan's page, if it was written."""
+        name = f"plans/{source}/{day}-{plan_sha256[:12]}.html"
+        page = self.root / name
+        return page if PLAN_PAGE.fullmatch(name) and page.is_file() else None
+
     def plan_pages(self) -> dict[str, list[str]]:
         """Source → names of its plans' pages (DAY-HASH), the latest day first."""
         folder = self.root / "plans"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from catalog_assets.definitions import build_defs
 from catalog_assets.partitions import SETTINGS
 from demo.ils.patrons import GROUPS
 from demo.samples import feeds
+from holdfast.catalogue.plan_document import measures_of
 from resources.ledger.client import Ledger
 from resources.ledger.gate import APPLIED
 from resources.ledger.plans import Plans
@@ -202,12 +204,20 @@ def test_a_new_feed_shows_its_first_plan_and_a_plan_over_its_budget_waits_for_ap
     assert not held.checks["feed_plan.within_budget"].passed and not users(library)
     sha = str(held.metadata("feed_plan")["plan_sha256"])
     assert f"source students, day {DAY.date().isoformat()} and plan {sha[:12]}" in held.waits_for
+    said = held.metadata("feed_plan")
+    page = Path(said["page"])
+    assert f"plans/students/{page.name}" in held.waits_for and sha in page.read_text()
+    assert held.checks["feed_plan.within_budget"].metadata["page"].value == str(page)
+    assert (said["create"], said["expire"], said["requests"]) == (2, 0, 2)
+    assert "| patron | create | last\\_name | added | 2 | 2 |" in said["changes_by_field"]
     assert fine_feed().rows("feed_plan", "document")["plan_sha256"].to_list() == [sha], "made again it is the same plan"
 
     assert not decide("0" * 12).success
     assert decide(sha[:12], "reject").success
     assert "rejected by Ada" in fine_feed().waits_for and not users(library)
-    assert decide(sha[:12]).success
+    decided = decide(sha[:12])
+    (observed,) = decided.get_asset_observation_events()
+    assert observed.asset_observation_data.asset_observation.metadata["page"].value == str(page)
     assert [each.partition for each in Plans(postgres, "folio:demo").approved_after(0)] == [feed_partition()]
     written = write_approved()
     assert written.success and written.outcomes == {"committed": 2}, written.error
@@ -266,6 +276,7 @@ def test_items_are_changed_and_their_status_is_left_to_circulation(shelf: DemoIl
     )
     loaded = fine_feed("shelving")
     assert loaded.outcomes == {"committed": 1, "duplicate": 1, "quarantined": 1, "unchanged": 1}
+    assert measures_of(loaded.rows("feed_plan", "document")["measures"].item()).catalogue == 2
     item = next(each for each in listed(shelf, "/item-storage/items", "items") if each["barcode"] == "391")
     assert (item["itemLevelCallNumber"], item["volume"], item["copyNumber"]) == ("QA 1", "v.1", "2")
     assert item["status"]["name"] == "Checked out" and item["permanentLoanTypeId"] == READING_ROOM
@@ -417,6 +428,9 @@ def test_nothing_of_a_patron_is_kept_anywhere_but_in_the_library_system(
         # What the registry left in the drop folder is its own; the demo's database is the library system.
         if path.is_file() and not path.is_relative_to(SETTINGS.feed_drops):
             stores[str(path)] = _content(path)
+    pages = [text for name, text in stores.items() if "/reports/plans/students/" in name]
+    assert len(pages) == 2 and any("pii:" in page and "students.csv row 2" in page for page in pages)
+    assert not re.search("pii:[0-9a-f]", "".join(pages)), "not even a token is passed around"
     assert any(each.endswith(".parquet") for each in stores) and len(
         Ledger(postgres).rows("folio:demo", "students", feed_partition())
     )
