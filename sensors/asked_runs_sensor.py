@@ -17,6 +17,7 @@ from sensors.halting import halted_of
 _QUEUES = {
     "catalogue_load": "ils.sync.holdings",
     "write_approved_plan": "ils.sync.holdings",
+    "feed_load": "ils.sync.holdings",
     "write_approved_feed": "ils.sync.holdings",
     "museum_load": "ingestion_high",
     "digitization": "compute_intensive",
@@ -24,6 +25,7 @@ _QUEUES = {
 _DIMENSIONS = {
     "catalogue_load": ("day", "source"),
     "write_approved_plan": ("day", "source"),
+    "feed_load": ("day", "feed"),
     "write_approved_feed": ("day", "feed"),
     "museum_load": ("collection", "day"),
     "digitization": (),

@@ -83,7 +83,7 @@ def reconcile(
             )
             for each in repaired
         }
-        recount(context, lake, postgres, partition, outcomes)
+        recount(context, lake, postgres, "ils_commits", partition, outcomes)
         Recoveries(postgres).keep("reconcile", ils.name, source, partition, order, {**counts, "repaired": changed})
     differing = rows.filter(pl.col("verdict") != "agreed").drop("idempotency_key").head(_SHOWN)
     metadata: dict[str, Any] = {**counts, "repaired": changed, "dry_run": config.dry_run}
