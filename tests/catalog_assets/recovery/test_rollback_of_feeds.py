@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from typing import Any
@@ -12,9 +13,13 @@ from catalog_assets.partitions import SETTINGS
 from demo.ils.patrons import GROUPS
 from holdfast.settings import Feed
 from resources.lake.client import Lake
+from resources.ledger import undoing
 from resources.ledger.client import Ledger
+from resources.ledger.commit import Committer
 from resources.ledger.replaying import Recoveries
 from resources.postgres.client import Postgres
+from resources.redis.client import Redis, namespace_of
+from resources.redis.locks import Locks, of_branch
 from tests.demo_ils import DemoIls
 from tests.demo_koha import DemoKoha
 from tests.feed_load import HEAD, add_user, feed_partition, fine_feed, lay_shelf, listed, location, put, student, users
@@ -133,6 +138,29 @@ def test_holdings_and_items_go_back_and_what_is_lent_is_hidden_and_not_deleted(
     assert held["h-100"]["permanentLocationId"] == location(library, "E")
     assert not {"callNumber", "holdingsStatements"} & held["h-100"].keys()
     assert held["h-200"]["discoverySuppress"] is True
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_branch_is_shared_by_loads_and_held_alone_by_an_undo(
+    library: DemoIls, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(undoing, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setitem(Committer.__init__.__kwdefaults__, "patience_seconds", 0.2)
+    lay_shelf(library)
+    (instance,) = listed(library, "/holdings-storage/holdings", "holdingsRecords")
+    place = library.call("GET", f"/locations/{instance['permanentLocationId']}").json()
+    branch = of_branch(place["libraryId"])
+    put(mfhd("h-100", ("852", "$bML/STACKS$hQA 1")), "h.mrc", "serials")
+    with contextlib.closing(Redis(redis_url, namespace=namespace_of(SETTINGS))) as redis:
+        others = Locks(redis, "folio:demo", "another", lambda: 0)
+        with others.take([branch]):
+            held = fine_feed("serials")
+            assert f"{branch} is locked by another" in held.waits_for and held.outcomes == {"planned": 1}
+        with others.take([], shared=[branch]):
+            assert fine_feed("serials").outcomes == {"committed": 1}
+            refused = run("rollback_window", "serials", dry_run=False)
+            assert not refused.success and f"waiting: {branch} is locked by another" in refused.error
+        assert taken_back("serials").metadata["rolled_back"] == 1
 
 
 @pytest.mark.usefixtures("groups")
