@@ -9,7 +9,7 @@ from catalog_assets.checks import conservation_result
 from holdfast.catalogue.outcomes import OUTCOMES, conservation
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
-from resources.ledger.undoing import overlay_outcomes
+from resources.ledger.undo_tables import overlay_outcomes
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 

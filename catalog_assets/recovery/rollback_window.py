@@ -18,8 +18,9 @@ from resources.ils.errors import IlsDownError
 from resources.lake.client import Lake
 from resources.lake.tables import as_markdown
 from resources.ledger.client import Ledger, Load
-from resources.ledger.replaying import Recoveries
-from resources.ledger.undoing import ROLLBACK, STAYS, Taken, write_tables
+from resources.ledger.replaying import Order, Recoveries
+from resources.ledger.undo_tables import ROLLBACK, STAYS, write_tables
+from resources.ledger.undoing import Rollback, Taken
 from resources.postgres.client import Postgres
 from resources.postgres.halts import HaltedError
 from resources.redis.locks import BusyError, LockLostError, Locks, LocksAwayError
@@ -62,19 +63,7 @@ def roll_back(
     (source, partition), order = window_of(context), config.order(context.run_id)
     load = Load(ils.name, source, partition, context.run_id)
     rollback = rollback_of(load, config.created.value, vault, postgres, ils, locks)
-    outcomes: dict[int, tuple[str, str]] = {}
-    stopped = ""
-    with lake.replace("rollback_window", partition) as writer:
-        for table, schema in (("rows", ROLLBACK), ("conflicts", STAYS), ("changes", CHANGES)):
-            writer.write(table, pl.DataFrame(schema=schema))
-        try:
-            for part in rollback.preview() if config.dry_run else rollback.apply(order):
-                write_tables(writer, part, rollback.who_changed(part))
-                outcomes |= {
-                    each.row["record"]: ("rolled_back", _said(each)) for each in part if each.state == "rolled_back"
-                }
-        except (IlsDownError, HaltedError, BusyError, LocksAwayError, LockLostError) as error:
-            stopped = f"waiting: {error}"
+    outcomes, stopped = _carry_out(lake, partition, rollback, None if config.dry_run else order)
     doubtful = len(Ledger(postgres).in_doubt(ils.name, source, partition))
     counts = _report(context, lake, partition, doubtful, config.dry_run, stopped)
     if not config.dry_run:
@@ -83,6 +72,25 @@ def roll_back(
         Recoveries(postgres).keep("rollback", ils.name, source, partition, order, counts)
     if stopped:
         raise dg.Failure(f"{stopped}; what was taken back stays so, run it again for the rest", allow_retries=False)
+
+
+def _carry_out(
+    lake: Lake, partition: str, rollback: Rollback, order: Order | None
+) -> tuple[dict[int, tuple[str, str]], str]:
+    """Its tables in the lake, part by part; (record → outcome and detail of what was taken back, what stopped it on the way, or
+    ''). Without an order nothing is written to the library system."""
+    outcomes: dict[int, tuple[str, str]] = {}
+    with lake.replace("rollback_window", partition) as writer:
+        for table, schema in (("rows", ROLLBACK), ("conflicts", STAYS), ("changes", CHANGES)):
+            writer.write(table, pl.DataFrame(schema=schema))
+        try:
+            for part in rollback.apply(order) if order else rollback.preview():
+                write_tables(writer, part, rollback.who_changed(part))
+                back = [each for each in part if each.state == "rolled_back"]
+                outcomes |= {each.row["record"]: ("rolled_back", _said(each)) for each in back}
+        except (IlsDownError, HaltedError, BusyError, LocksAwayError, LockLostError) as error:
+            return outcomes, f"waiting: {error}"
+    return outcomes, ""
 
 
 def _said(taken: Taken) -> str:

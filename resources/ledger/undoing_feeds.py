@@ -171,7 +171,7 @@ class FeedRollback(Rollback):
             reasons.append("written again since by another window")
         why = "; ".join(filter(None, reasons))
         if self._created == "keep":
-            taken.detail = "created records are kept by `created: keep`"
+            taken.state, taken.detail = "kept", "created records are kept by `created: keep`"
         elif self._created == "delete" and not why:
             taken.undo = "delete"
             self._set_unit(taken, live, {each.pointer: (value_at(live.body, each.pointer), None) for each in made})
