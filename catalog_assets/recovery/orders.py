@@ -57,7 +57,12 @@ def salt() -> bytes:
 
 
 def window_of(context: dg.OpExecutionContext) -> tuple[str, str]:
-    """(source, partition key) of the run."""
+    """(source or feed, partition key) of the run."""
     key = context.partition_key
     source = key.keys_by_dimension["source"] if isinstance(key, dg.MultiPartitionKey) else key.split("|")[1]
     return source, str(key)
+
+
+def commits_of(source: str) -> str:
+    """The asset that says what became of a window of this source or feed."""
+    return "feed_commits" if source in SETTINGS.feeds else "ils_commits"

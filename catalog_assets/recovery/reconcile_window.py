@@ -64,7 +64,9 @@ def reconcile(
     counts = {name: rows.filter(pl.col("verdict") == name).height for name in VERDICTS}
     if not config.dry_run:
         _quarantine(postgres, partition, repaired, context.run_id)
-        recount(context, lake, postgres, partition, {each.row["record"]: _outcome(each) for each in repaired})
+        recount(
+            context, lake, postgres, "ils_commits", partition, {each.row["record"]: _outcome(each) for each in repaired}
+        )
         kept = {**counts, "repaired": len(repaired)}
         Recoveries(postgres).keep("reconcile", ils.name, source, partition, order, kept)
     _report(context, partition, rows, {**counts, "repaired": len(repaired), "dry_run": config.dry_run})

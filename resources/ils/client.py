@@ -141,6 +141,7 @@ class EntityUnit:
     Attributes:
         changes: JSON pointer (RFC 6901) → (before, after); None: not there. The befores of masked values are their tokens,
             the afters are the values themselves: a unit lives in memory only.
+        shown: element → (before, after), masked: what the ledger may keep.
     """
 
     idempotency_key: str
@@ -152,6 +153,7 @@ class EntityUnit:
     version: int
     changes: Mapping[str, tuple[Any, Any]]
     round: int = 0  # as of `Unit`
+    shown: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

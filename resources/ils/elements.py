@@ -98,11 +98,17 @@ def elements_of(body: Mapping[str, Any], table: Table, references: References) -
         value = value_at(body, at.pointer)
         if value is None or value in ("", []):
             continue
-        if at.reference:
-            found[element] = references.names(at.reference).get(str(value), str(value))
-        else:
-            found[element] = _read(value, at.form)
-    return {element: " ".join(value.split()) for element, value in found.items()}
+        found[element] = text_of(value, at, references)
+    return found
+
+
+def text_of(value: Any, at: At, references: References) -> str:
+    """A value of the system's as the element says it."""
+    if at.reference:
+        text = references.names(at.reference).get(str(value), str(value))
+    else:
+        text = _read(value, at.form)
+    return " ".join(text.split())
 
 
 def _read(value: Any, form: Form) -> str:
@@ -244,3 +250,24 @@ KOHA: Mapping[FeedKind, Table] = {
     },
     "holdings": {},
 }
+
+# The branch that a record belongs to: kind → where the body says it. FOLIO's locations name their library.
+FOLIO_BRANCHES: Mapping[FeedKind, tuple[At, ...]] = {
+    "items": (At("/permanentLocationId", reference="branches"), At("/effectiveLocationId", reference="branches")),
+    "holdings": (At("/permanentLocationId", reference="branches"),),
+}
+KOHA_BRANCHES: Mapping[FeedKind, tuple[At, ...]] = {"items": (At("/home_library_id"),)}
+
+# What hides a record from the public: kind → (JSON pointer, value). A patron's account ends instead.
+FOLIO_HIDDEN: Mapping[FeedKind, tuple[str, Any]] = {
+    "items": ("/discoverySuppress", True),
+    "holdings": ("/discoverySuppress", True),
+}
+KOHA_HIDDEN: Mapping[FeedKind, tuple[str, Any]] = {"items": ("/withdrawn", 1)}
+
+
+def branches_of(body: Mapping[str, Any], places: tuple[At, ...], references: References) -> set[str]:
+    """Of one record; empty where its body names none. An item without a location of its own may have one by its holdings record,
+    which is not asked."""
+    values = {at: value_at(body, at.pointer) for at in places}
+    return {text_of(value, at, references) for at, value in values.items() if value not in (None, "")}

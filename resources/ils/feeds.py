@@ -11,8 +11,8 @@ from holdfast.feeds.elements import FeedKind, masked_elements
 from holdfast.feeds.plan import live_schema
 from holdfast.privacy.masking import token
 from holdfast.settings import Settings, SettingsError
-from resources.ils.client import Capabilities, Entity, EntityUnit, Kind, Written
-from resources.ils.elements import FOLIO, KOHA, NUMBERED, NotInThisSystem, Table, check_elements, elements_of
+from resources.ils.client import AuditEntry, Capabilities, Entity, EntityUnit, Kind, Written
+from resources.ils.elements import FOLIO, KOHA, NUMBERED, At, NotInThisSystem, Table, check_elements, elements_of
 
 KINDS: Mapping[FeedKind, Kind] = {"patrons": "patron", "items": "item", "holdings": "holdings"}
 TABLES: Mapping[str, Mapping[FeedKind, Table]] = {"folio": FOLIO, "koha": KOHA}
@@ -34,6 +34,25 @@ class FeedIls(Protocol):
     @property
     def new_records(self) -> Mapping[FeedKind, Mapping[str, Any]]:
         """What a new record has by itself: JSON pointer → value."""
+
+    @property
+    def branches(self) -> Mapping[FeedKind, tuple[At, ...]]:
+        """Where a record says which branch it belongs to; kinds that belong to none are left out."""
+
+    @property
+    def hidden(self) -> Mapping[FeedKind, tuple[str, Any]]:
+        """What hides a record from the public: JSON pointer, value."""
+
+    def in_use(self, kind: FeedKind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, str]:
+        """Of these, those on which something hangs, and what: they must not be deleted."""
+
+    def changed_since_made(
+        self, kind: FeedKind, made: Sequence[tuple[Entity, int]], since: str, correlation_ids: Sequence[str]
+    ) -> dict[str, str]:
+        """Of records that were created at or after `since`, with the version that they had then: id → why it is not sure that
+        nobody changed them."""
+
+    def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]: ...
 
     def entities(self, kind: Kind, since: str | None = None, until: str | None = None) -> Iterator[list[Entity]]: ...
 

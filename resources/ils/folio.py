@@ -73,7 +73,7 @@ class FolioClient(FolioFeeds):
         own_reads={"bib": 1},  # a new version of the MARC record needs the generation, which lists do not name
         audit=frozenset({"bib", "holdings", "item"}),
         circulation=True,
-        deletes=frozenset({"bib"}),
+        deletes=frozenset({"bib", "holdings", "item", "patron"}),
     )
 
     def __init__(

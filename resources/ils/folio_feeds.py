@@ -9,8 +9,8 @@ import orjson
 
 from holdfast.feeds.elements import FeedKind
 from resources.ils.client import Entity
-from resources.ils.elements import FOLIO, FOLIO_NEW, Table, value_at
-from resources.ils.feeds import KINDS
+from resources.ils.elements import FOLIO, FOLIO_BRANCHES, FOLIO_HIDDEN, FOLIO_NEW, At, Table, value_at
+from resources.ils.feeds import KINDS, chunks
 from resources.ils.session import Call, Session
 
 _PAGE = 1000
@@ -30,12 +30,20 @@ _LISTS = {
     "locations": _List("/locations", "locations", ("code", "name")),
     "material-types": _List("/material-types", "mtypes", ("name",)),
     "loan-types": _List("/loan-types", "loantypes", ("name",)),
+    "branches": _List("/locations", "locations", ("libraryId",)),
 }
 _RECORDS: Mapping[str, tuple[str, str]] = {
     "patrons": ("/users", "users"),
     "items": ("/item-storage/items", "items"),
     "holdings": ("/holdings-storage/holdings", "holdingsRecords"),
     "instances": ("/instance-storage/instances", "instances"),
+    "loans": ("/loan-storage/loans", "loans"),
+}
+# What hangs on a record: list, index of the record's id in it, more of the query, in words.
+_HANGING: Mapping[FeedKind, tuple[str, str, str, str]] = {
+    "items": ("loans", "itemId", ' and status.name=="Open"', "open loan"),
+    "patrons": ("loans", "userId", ' and status.name=="Open"', "open loan"),
+    "holdings": ("items", "holdingsRecordId", "", "item"),
 }
 
 
@@ -49,6 +57,8 @@ class FolioFeeds:
 
     elements: Mapping[FeedKind, Table] = FOLIO
     new_records: Mapping[FeedKind, Mapping[str, Any]] = FOLIO_NEW
+    branches: Mapping[FeedKind, tuple[At, ...]] = FOLIO_BRANCHES
+    hidden: Mapping[FeedKind, tuple[str, Any]] = FOLIO_HIDDEN
     _session: Session
 
     def find_entities(
@@ -74,6 +84,29 @@ class FolioFeeds:
         # Unless it is asked to count, FOLIO guesses (raml-module-builder, "Estimated totalRecords").
         params = {"query": "cql.allRecords=1", "limit": 0, "totalRecords": "exact"}
         return int(orjson.loads(self._session.send(Call("GET", path, params=params)).content)["totalRecords"])
+
+    def in_use(self, kind: FeedKind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, str]:
+        """Storage deletes an item that is on loan, and a user with loans, without a word."""
+        what, index, more, word = _HANGING[kind]
+        counts: dict[str, int] = {}
+        for chunk in chunks(ids):
+            query = f"{index}==(" + " or ".join(map(quoted, chunk)) + f"){more}"
+            for body in self._found(what, query, correlation_ids):
+                counts[body[index]] = counts.get(body[index], 0) + 1
+        return {number: f"{count:,} {word}{'s' if count > 1 else ''}" for number, count in counts.items()}
+
+    def changed_since_made(
+        self, kind: FeedKind, made: Sequence[tuple[Entity, int]], since: str, correlation_ids: Sequence[str]
+    ) -> dict[str, str]:
+        """By `_version`, which a loan raises, too; users have none, but the moments of their making and last change."""
+        found: dict[str, str] = {}
+        for each, version in made:
+            dates = each.body.get("metadata") or {}
+            if kind != "patrons" and each.version != version:
+                found[each.id] = f"changed since: it has version {each.version} and was made as {version}"
+            elif kind == "patrons" and (not dates or dates.get("createdDate") != dates.get("updatedDate")):
+                found[each.id] = f"changed since, on {dates.get('updatedDate') or 'a day that is not known'}"
+        return found
 
     def reference_list(self, name: str) -> list[tuple[str, tuple[str, ...]]]:
         path, key, names = _LISTS[name]

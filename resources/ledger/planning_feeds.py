@@ -6,7 +6,7 @@ Keys and values stand in the sealed originals alone. They are read again, looked
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -43,6 +43,7 @@ STANDING = pl.Schema(
     }
 )
 
+_TOLD = {"correlation_id": pl.String, "told": pl.String}
 # Who is expired came in by absence. Numbers so high are no row's, also where a later file of the day brings more rows.
 EXPIRED_FROM = 2_000_000_001
 
@@ -81,6 +82,7 @@ def plan_feed_window(
         first = max(EXPIRED_FROM, *(record + 1 for record in known["record"]), 0)
         plan, unread = _with_expiries(plan, current, newest, everybody, feed, partition, first)
     plan = _without_settled(plan, known, ledger, ils.name)
+    plan = _without_taken_back(plan, ledger.taken_back(ils.name, terms.name, partition))
     standing = _standing(plan.standing, rejected, older, faults, known)
     seen = {"came_in": standing.height, "catalogue": catalogue, "unread": unread}
     with lake.replace(ASSET, partition) as writer:
@@ -290,6 +292,26 @@ def _without_settled(plan: FeedPlan, known: pl.DataFrame, ledger: Ledger, ils: s
     standing = standing.with_columns(
         pl.when("written").then(pl.lit("seen")).otherwise("verdict").alias("verdict")
     ).drop("written")
+    rows = plan.plan.join(seen, on="correlation_id", how="anti", maintain_order="left")
+    return FeedPlan(rows, plan.changes.join(rows, on="record", how="semi", maintain_order="left"), standing)
+
+
+def _without_taken_back(plan: FeedPlan, taken_back: list[dict[str, Any]]) -> FeedPlan:
+    """The plan without what of this window was written and rolled back: it does not come back by itself. What was created and
+    hidden again would look unchanged, and is rolled back all the same."""
+    told = {
+        each[
+            "correlation_id"
+        ]: f"was rolled back on {each['settled_at']:%Y-%m-%d} by {each['who']} because {each['why']}"
+        for each in taken_back
+    }
+    seen = pl.DataFrame({"correlation_id": list(told), "told": list(told.values())}, schema_overrides=_TOLD)
+    standing = plan.standing.join(seen, on="correlation_id", how="left", maintain_order="left")
+    mine = pl.col("told").is_not_null() & pl.col("verdict").is_in(["new", "update", "unchanged"])
+    standing = standing.with_columns(
+        pl.when(mine).then(pl.lit("rolled back")).otherwise("verdict").alias("verdict"),
+        pl.when(mine).then("told").otherwise("detail").alias("detail"),
+    ).drop("told")
     rows = plan.plan.join(seen, on="correlation_id", how="anti", maintain_order="left")
     return FeedPlan(rows, plan.changes.join(rows, on="record", how="semi", maintain_order="left"), standing)
 

@@ -83,7 +83,7 @@ class Recoveries:
         with self._postgres.transaction() as connection:
             self._remember(connection, ils, what, keys, order, only)
             changed = connection.execute(
-                "UPDATE ledger SET state = 'prepared', answer = '', settled_at = NULL, image_before = NULL, "
+                "UPDATE ledger SET state = 'prepared', answer = '', settled_at = NULL, image_before = NULL, sealed = NULL, "
                 "suppressed_before = NULL, version_after = NULL, round = round + 1 "
                 "WHERE ils = %s AND idempotency_key = ANY(%s) AND state = ANY(%s)",
                 [ils, list(keys), list(only)],

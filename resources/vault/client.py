@@ -38,17 +38,22 @@ class Sealed(NamedTuple):
 
 
 class Vault:
-    def __init__(self, root: Path, key: bytes) -> None:
-        self._root = root
+    def __init__(self, root: Path, key: bytes, folder: str = "originals") -> None:
+        self._root, self._folder = root, root / folder
         self._cipher = AESGCM(key)
+        self._key = key
+
+    def beside(self, folder: str) -> Vault:
+        """Under the same key, another folder: what is not an original."""
+        return Vault(self._root, self._key, folder)
 
     def _path(self, sha256: str) -> Path:
-        return self._root / "originals" / sha256[:2] / sha256
+        return self._folder / sha256[:2] / sha256
 
     def seal(self, stream: BinaryIO) -> Sealed:
         """Keep what the stream holds; the same content is kept once."""
-        (self._root / "originals").mkdir(parents=True, exist_ok=True)
-        partial = self._root / "originals" / f".{uuid.uuid4().hex}.partial"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / f".{uuid.uuid4().hex}.partial"
         digest, length, number = hashlib.sha256(), 0, 0
         prefix = os.urandom(8)
         try:

@@ -46,7 +46,7 @@ from holdfast.quality.figures import TABLES
 from resources.deltas.circulation import ROWS as CIRCULATION
 from resources.lake.reuse import STATE
 from resources.ledger.reconciling import RECONCILED
-from resources.ledger.undoing import ROLLBACK, STAYS
+from resources.ledger.undo_tables import ROLLBACK, STAYS
 from tests.conftest import ROOT
 
 LOCATIONS = {"catalog": catalog_assets.definitions, "preservation": preservation_assets.definitions}

@@ -8,7 +8,6 @@ import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -29,13 +28,27 @@ from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from tests.catalogue_load import DAY
 from tests.demo_ils import DemoIls
-from tests.feed_load import ALL, HEAD, FeedLoaded, feed_load, feed_partition, fine_feed, put, student
+from tests.feed_load import (
+    ALL,
+    HEAD,
+    STAFF,
+    UNDERGRAD,
+    FeedLoaded,
+    add_user,
+    feed_load,
+    feed_partition,
+    fine_feed,
+    lay_shelf,
+    listed,
+    location,
+    put,
+    student,
+    users,
+)
 from tests.mfhd import LEADER, mfhd
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
-BOOK, CAN_CIRCULATE = "1a54b431-2e4f-452d-9cae-9cee66c9a892", "2b94c631-fca9-4892-a730-03ee529ffe27"
 READING_ROOM = "2e48e713-17f3-4c13-a9f8-23845bb210a4"
-UNDERGRAD, STAFF = "bdc2b6d4-5ceb-4a12-ab46-249b9a68473e", "3684a786-6671-4268-8ed0-9db82ebca60b"
 
 
 @pytest.fixture(autouse=True)
@@ -43,22 +56,6 @@ def groups(library: DemoIls) -> None:
     """mod-users' own patron groups."""
     for number, name in GROUPS.items():
         library.call("POST", "/groups", json={"id": number, "group": name}).raise_for_status()
-
-
-def users(ils: DemoIls) -> dict[str, dict[str, Any]]:
-    found = ils.call("GET", "/users", params={"limit": 1000}).json()["users"]
-    return {each["externalSystemId"]: each for each in found if each.get("externalSystemId")}
-
-
-def add_user(ils: DemoIls, number: int, group: str = UNDERGRAD, **more: Any) -> dict[str, Any]:
-    body = {
-        "username": f"login{number}", "externalSystemId": f"M{number:06d}", "barcode": f"C{number:06d}", "active": True,
-        "patronGroup": group, "expirationDate": "2031-09-30T23:59:59.000+00:00",
-        "personal": {"lastName": f"Family{number}", "firstName": "Ada", "dateOfBirth": "2003-02-01T00:00:00.000+00:00"},
-    } | more  # fmt: skip
-    answer = ils.call("POST", "/users", json=body)
-    answer.raise_for_status()
-    return dict(answer.json())
 
 
 def waiting(postgres: Postgres, feed: str = "students") -> list[tuple[str, str, str]]:
@@ -242,30 +239,8 @@ ITEMS = "barcode,signature,volume,copy,loan\n"
 
 @pytest.fixture
 def shelf(library: DemoIls) -> DemoIls:
-    """An instance, a holdings record with number ho1, and two items."""
-    made: dict[str, Any] = {"source": "FOLIO", "title": "T", "instanceTypeId": BOOK, "hrid": "in00000000001"}
-    instance = library.call("POST", "/instance-storage/instances", json=made).json()
-    made = {
-        "hrid": "ho1",
-        "instanceId": instance["id"],
-        "sourceId": BOOK,
-        "permanentLocationId": _location(library, "E"),
-    }
-    holdings = library.call("POST", "/holdings-storage/holdings", json=made | {"formerIds": ["h-100"]}).json()
-    for number in (1, 2):
-        body = {"holdingsRecordId": holdings["id"], "materialTypeId": BOOK, "permanentLoanTypeId": CAN_CIRCULATE}
-        body |= {"barcode": f"39{number}", "status": {"name": "Checked out"}, "itemLevelCallNumber": "old"}
-        library.call("POST", "/item-storage/items", json=body).raise_for_status()
+    lay_shelf(library)
     return library
-
-
-def _location(ils: DemoIls, code: str) -> str:
-    found = ils.call("GET", "/locations", params={"limit": 100}).json()["locations"]
-    return next(str(each["id"]) for each in found if each["code"] == code)
-
-
-def listed(ils: DemoIls, path: str, name: str) -> list[dict[str, Any]]:
-    return list(ils.call("GET", path, params={"limit": 1000}).json()[name])
 
 
 def test_items_are_changed_and_their_status_is_left_to_circulation(shelf: DemoIls, postgres: Postgres) -> None:
@@ -314,7 +289,7 @@ def test_holdings_records_are_added_changed_and_hidden(shelf: DemoIls, postgres:
     assert loaded.outcomes == {"committed": 2, "quarantined": 1}
     found = {each["formerIds"][0]: each for each in listed(shelf, "/holdings-storage/holdings", "holdingsRecords")}
     assert found["h-100"]["holdingsStatements"] == [{"statement": "v.1-"}]
-    assert found["h-100"]["permanentLocationId"] == _location(shelf, "ML/STACKS")
+    assert found["h-100"]["permanentLocationId"] == location(shelf, "ML/STACKS")
     assert found["h-200"]["holdingsStatements"] == [{"statement": "v.1-9 (1990-1998)"}]
     assert found["h-200"]["instanceId"] == found["h-100"]["instanceId"]
     ((code, place, rule),) = waiting(postgres, "serials")
