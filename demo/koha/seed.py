@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from demo.ils.audit import Origin
-from demo.koha.app import furnish
 from demo.koha.catalogue import Biblios, Items
+from demo.koha.reference import furnish
 from demo.koha.store import open_store
 from demo.samples.records import as_content
 from demo.samples.seed import Live, catalogue, live_record

@@ -11,6 +11,7 @@ from holdfast.feeds.elements import FeedKind
 from resources.ils.client import Entity
 from resources.ils.elements import FOLIO, FOLIO_NEW, Table, value_at
 from resources.ils.feeds import KINDS
+from resources.ils.folio_inventory import quoted
 from resources.ils.session import Call, Session
 
 _PAGE = 1000
@@ -39,11 +40,6 @@ _RECORDS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def quoted(value: str) -> str:
-    """A CQL term that means the value and nothing else (CQL 1.2: * ? ^ are wildcards)."""
-    return '"' + "".join("\\" + each if each in '\\"*?^' else each for each in value) + '"'
-
-
 class FolioFeeds:
     """The part of the FOLIO client that feeds need; a `FeedIls` together with the rest."""
 
@@ -58,7 +54,7 @@ class FolioFeeds:
         index = ".".join(at.pointer.split("/")[1:])
         # Of a list FOLIO finds words, not whole values; and it makes no difference of case. What is found is looked at.
         relation = "=" if at.form == "first" else "=="
-        query = f"{index}{relation}(" + " or ".join(map(quoted, values)) + ")"
+        query = f"{index}{relation}{quoted(values)}"
         wanted, found = set(values), dict[str, list[Entity]]()
         for body in self._found(kind, query, correlation_ids):
             there = value_at(body, at.pointer) or ""
@@ -81,7 +77,7 @@ class FolioFeeds:
 
     def numbered(self, name: str, *, numbers: Sequence[str] = (), ids: Sequence[str] = ()) -> dict[str, str]:
         index, values = ("hrid", numbers) if numbers else ("id", ids)
-        query = f"{index}==(" + " or ".join(map(quoted, values)) + ")"
+        query = f"{index}=={quoted(values)}"
         wanted = set(values)
         return {each["hrid"]: each["id"] for each in self._found(name, query, ()) if each.get(index) in wanted}
 

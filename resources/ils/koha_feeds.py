@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
-
-import orjson
 
 from holdfast.feeds.elements import FeedKind
 from resources.ils.client import Entity
 from resources.ils.elements import KOHA, Table, value_at
 from resources.ils.feeds import KINDS
-from resources.ils.session import Call, Session
+from resources.ils.koha_lists import KohaLists
 
-_PAGE = 1000
 # path, id, when it was changed
 _RECORDS: Mapping[FeedKind, tuple[str, str, str]] = {
     "patrons": ("/patrons", "patron_id", "updated_on"),
@@ -25,12 +23,11 @@ _LISTS = {
 }
 
 
-class KohaFeeds:
+class KohaFeeds(KohaLists):
     """The part of the Koha client that feeds need; a `FeedIls` together with the rest. Koha has no holdings records."""
 
     elements: Mapping[FeedKind, Table] = KOHA
     new_records: Mapping[FeedKind, Mapping[str, Any]] = {"patrons": {}, "items": {}, "holdings": {}}
-    _session: Session
 
     def find_entities(
         self, kind: FeedKind, element: str, values: Sequence[str], correlation_ids: Sequence[str]
@@ -39,7 +36,8 @@ class KohaFeeds:
         at = KOHA[kind][element]
         asked = [int(each) for each in values if each.isdecimal()] if at.form == "number" else list(values)
         wanted, found = set(values), dict[str, list[Entity]]()
-        for body in self._all(path, id_name, {at.pointer[1:]: {"-in": asked}}, correlation_ids) if asked else ():
+        pages = self._rows(path, id_name, {at.pointer[1:]: {"-in": asked}}, correlation_ids) if asked else ()
+        for body in chain.from_iterable(pages):
             # MySQL makes no difference of case and accents; what is found is looked at.
             value = " ".join(str(value_at(body, at.pointer) or "").split())
             if value in wanted:
@@ -49,22 +47,9 @@ class KohaFeeds:
 
     def reference_list(self, name: str) -> list[tuple[str, tuple[str, ...]]]:
         path, id_name, shown = _LISTS[name]
-        rows = self._all(path, id_name, {}, ())
+        rows = chain.from_iterable(self._rows(path, id_name, {}, last=""))
         return [(each[id_name], (each[id_name], *([each[shown]] if each.get(shown) else []))) for each in rows]
 
     def numbered(self, name: str, *, numbers: Sequence[str] = (), ids: Sequence[str] = ()) -> dict[str, str]:
         """Koha's numbers are its ids."""
         return {each: each for each in (*numbers, *ids)}
-
-    def _all(
-        self, path: str, id_name: str, query: Mapping[str, Any], correlation_ids: Sequence[str]
-    ) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = []
-        while True:
-            params: dict[str, Any] = {"_page": len(rows) // _PAGE + 1, "_per_page": _PAGE, "_order_by": f"+{id_name}"}
-            if query:
-                params["q"] = orjson.dumps(query).decode()
-            page = orjson.loads(self._session.send(Call("GET", path, correlation_ids, params=params)).content)
-            rows += page
-            if len(page) < _PAGE:
-                return rows
