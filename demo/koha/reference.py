@@ -8,6 +8,9 @@ from demo.ils.store import Store
 from demo.koha import shapes
 from demo.koha.store import seconds
 
+# Koha's own patron and staff, and the groups of the samples: what categories a library has it chooses itself.
+CATEGORIES = frozenset({"PT", "S", "undergrad", "graduate", "faculty", "staff"})
+
 
 def furnish(store: Store) -> None:
     """Put in what is missing."""

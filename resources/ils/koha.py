@@ -150,9 +150,10 @@ class KohaClient(KohaInventory, KohaFeeds):
         return numbered
 
     def _feed(self, since: str) -> Iterator[list[LiveRecord]]:
-        first = dt.datetime.fromisoformat(since).astimezone(dt.UTC)
-        asked = {"verb": "ListRecords", "metadataPrefix": "marcxml", "from": first.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        parameters, latest, gone_on_from = asked, asked["from"], ""
+        """Oldest first. Each page starts at the moment where the one before ended: Koha's tokens are offsets, and by them the
+        record behind one that changes meanwhile would be skipped. Only within one second a token goes on."""
+        first = dt.datetime.fromisoformat(since).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        parameters = {"verb": "ListRecords", "metadataPrefix": "marcxml", "from": first}
         while True:
             content = self._oai.send(Call("GET", f"{self._oai_path}?{urlencode(parameters)}")).content
             try:
@@ -160,18 +161,18 @@ class KohaClient(KohaInventory, KohaFeeds):
             except AnswerUnreadable as error:
                 raise IlsDownError(f"{self._oai_path}: {error}; is the preference OAI-PMH on?") from error
             except OaiError as error:
-                if error.code == "badResumptionToken" and latest != gone_on_from:
-                    # From where it was: what comes twice is the same twice.
-                    parameters, gone_on_from = {**asked, "from": latest}, latest
-                    continue
                 if error.code == "noRecordsMatch":
                     return
                 raise IlsDownError(f"{self._oai_path}: {error}") from error
-            latest = max([latest, *(each.datestamp for each in page.items)])
             yield [self._of_feed(each) for each in page.items]
             if not page.token:
                 return
-            parameters = {"verb": "ListRecords", "resumptionToken": page.token}
+            latest = max(each.datestamp for each in page.items) if page.items else first
+            if latest > first:
+                first = latest
+                parameters = {"verb": "ListRecords", "metadataPrefix": "marcxml", "from": first}
+            else:
+                parameters = {"verb": "ListRecords", "resumptionToken": page.token}
 
     def _of_feed(self, item: OaiItem) -> LiveRecord:
         moment = dt.datetime.fromisoformat(item.datestamp).astimezone(dt.UTC).isoformat()
