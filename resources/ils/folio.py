@@ -14,6 +14,7 @@ import email.utils
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -39,7 +40,7 @@ from resources.ils.client import (
 from resources.ils.errors import RefusedError
 from resources.ils.folio_audit import INVENTORY_PATHS, read_audit
 from resources.ils.folio_feeds import FolioFeeds
-from resources.ils.folio_inventory import Inventory, quoted
+from resources.ils.folio_inventory import Inventory, quoted, stamp
 from resources.ils.folio_source_records import RECORDS, SourceRecords, refusal
 from resources.ils.instance import derive_instance
 from resources.ils.session import Authorization, Call, Session
@@ -183,12 +184,19 @@ class FolioClient(FolioFeeds):
     # ---- reading ----------------------------------------------------------------------------------------------------
 
     def live_records(self, since: str | None = None) -> Iterator[list[LiveRecord]]:
-        if since is None:
-            last = "00000000-0000-0000-0000-000000000000"
-            while instances := self._instances(f'id > "{last}" sortBy id', _PAGE):
-                last = instances[-1]["id"]
-                yield list(self._with_marc(instances, ()).values())
-            return
+        # What changes while this reads counts as changed when it began: else the next time would begin behind the change of
+        # a record that was read before.
+        began = stamp(self.clock().isoformat())
+        for page in self._whole() if since is None else self._changed(since):
+            yield [replace(each, updated=began) if each.updated > began else each for each in page]
+
+    def _whole(self) -> Iterator[list[LiveRecord]]:
+        last = "00000000-0000-0000-0000-000000000000"
+        while instances := self._instances(f'id > "{last}" sortBy id', _PAGE):
+            last = instances[-1]["id"]
+            yield list(self._with_marc(instances, ()).values())
+
+    def _changed(self, since: str) -> Iterator[list[LiveRecord]]:
         changed: dict[str, None] = {}
         for instances in _by_date(since, self._instances_since):
             changed |= dict.fromkeys(each["id"] for each in instances)

@@ -119,8 +119,24 @@ class KohaClient(KohaInventory, KohaFeeds):
             yield from self._after_id(0)
             self._feed_from = None
             return
-        yield from self._feed(since)
+        yield from self._once(self._feed(since))
         self._feed_from = since if self._feed_from is None else min(since, self._feed_from)
+
+    @staticmethod
+    def _once(pages: Iterable[list[LiveRecord]]) -> Iterator[list[LiveRecord]]:
+        """Each record once. One that comes again with a later moment was changed after it was read, as was all behind it:
+        that is for the next reading, which begins with the latest moment of this one."""
+        read: dict[str, str] = {}
+        for page in pages:
+            new: list[LiveRecord] = []
+            for each in page:
+                if read.get(each.target, each.updated) != each.updated:
+                    yield new
+                    return
+                if each.target not in read:
+                    new.append(each)
+                    read[each.target] = each.updated
+            yield new
 
     def _after_id(self, last: int) -> Iterator[list[LiveRecord]]:
         moment = ""
