@@ -148,6 +148,8 @@ class Governor:
         self._watch = ReadersWatch(redis, name, readers) if readers is not None and watched else None
 
     def close(self) -> None:
+        if self._closing.is_set():  # an adapter can have two sessions
+            return
         self._closing.set()
         if self._watch is not None:
             self._watch.stop()

@@ -43,7 +43,7 @@ from resources.ils.folio_feeds import FolioFeeds
 from resources.ils.folio_inventory import Inventory, quoted, stamp
 from resources.ils.folio_source_records import RECORDS, SourceRecords, refusal
 from resources.ils.instance import derive_instance
-from resources.ils.session import Authorization, Call, Session, refuse_redirect
+from resources.ils.session import Authorization, Call, Session, check_login
 
 log = logging.getLogger("holdfast.ils")
 
@@ -165,13 +165,7 @@ class FolioClient(FolioFeeds):
 
     def _log_in(self, http: httpx.Client) -> Authorization:
         response = http.post("/authn/login-with-expiry", json=self._login)
-        if response.status_code in (429, 503) or response.status_code >= 500:
-            raise httpx.ConnectError(f"login answers {response.status_code}")
-        refuse_redirect(response)
-        if response.status_code != 201:
-            raise RefusedError(
-                response.status_code, "login: check HOLDFAST_ILS_USER, HOLDFAST_ILS_PASSWORD, HOLDFAST_ILS_TENANT"
-            )
+        check_login(response, 201, "login: check HOLDFAST_ILS_USER, HOLDFAST_ILS_PASSWORD, HOLDFAST_ILS_TENANT")
         return _lifetime(response)
 
     @staticmethod

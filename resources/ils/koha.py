@@ -32,7 +32,7 @@ from resources.ils.koha_feeds import KohaFeeds
 from resources.ils.koha_inventory import KohaInventory
 from resources.ils.koha_lists import IDS_IN_A_QUERY, NUMBER, PAGE, clock_of, refusal, to_the_second
 from resources.ils.koha_marc import compared, fingerprint, from_marcxml, sendable, subfield, suppressed
-from resources.ils.session import Authorization, Call, Session, refuse_redirect
+from resources.ils.session import Authorization, Call, Session, check_login
 
 log = logging.getLogger("holdfast.ils")
 
@@ -99,12 +99,8 @@ class KohaClient(KohaInventory, KohaFeeds):
 
     def _log_in(self, http: httpx.Client) -> Authorization:
         response = http.post("/oauth/token", data=self._credentials)
-        if response.status_code in (429, 503) or response.status_code >= 500:
-            raise httpx.ConnectError(f"login answers {response.status_code}")
-        refuse_redirect(response)
-        if response.status_code != 200:
-            text = "token: check HOLDFAST_ILS_USER (client id), HOLDFAST_ILS_PASSWORD (secret) and the preference RESTOAuth2ClientCredentials"
-            raise RefusedError(response.status_code, text)
+        text = "token: check HOLDFAST_ILS_USER (client id), HOLDFAST_ILS_PASSWORD (secret) and the preference RESTOAuth2ClientCredentials"
+        check_login(response, 200, text)
         token = response.json()
         lifetime = token.get("expires_in")
         headers = {"Authorization": f"Bearer {token['access_token']}"}

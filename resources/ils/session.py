@@ -380,6 +380,19 @@ def refuse_redirect(response: httpx.Response) -> None:
         )
 
 
+def check_login(response: httpx.Response, expected: int, why: str) -> None:
+    """
+    Raises:
+        httpx.ConnectError: the system lets nobody in now; another attempt may do.
+        RefusedError: it redirects, or answers another status than `expected`: `why`.
+    """
+    if response.status_code == 429 or response.status_code >= 500:
+        raise httpx.ConnectError(f"login answers {response.status_code}")
+    refuse_redirect(response)
+    if response.status_code != expected:
+        raise RefusedError(response.status_code, why)
+
+
 def said(response: httpx.Response) -> str:
     """What a refusal says, without the values that it may repeat: those can be what is masked everywhere else."""
     try:
