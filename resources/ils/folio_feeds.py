@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from holdfast.catalogue.entity_patch import value_at
 from holdfast.feeds.elements import FeedKind
 from resources.ils.client import Entity
-from resources.ils.elements import FOLIO, FOLIO_NEW, Table, value_at
+from resources.ils.elements import FOLIO, FOLIO_NEW, Table
 from resources.ils.feeds import KINDS
 from resources.ils.folio_inventory import quoted
 from resources.ils.session import Call, Session

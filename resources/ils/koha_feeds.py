@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
 
+from holdfast.catalogue.entity_patch import value_at
 from holdfast.feeds.elements import FeedKind
 from resources.ils.client import Entity
-from resources.ils.elements import KOHA, Table, value_at
+from resources.ils.elements import KOHA, Table
 from resources.ils.feeds import KINDS
 from resources.ils.koha_lists import KohaLists
 
