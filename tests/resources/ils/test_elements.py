@@ -61,6 +61,6 @@ def test_what_a_system_does_not_have_is_said_with_what_it_has() -> None:
 
 @pytest.mark.parametrize("value", ["nan", "inf", "1_000", "1e400", "12,50", "\u0663", "", " 1"])
 def test_what_is_no_number_is_refused_without_the_value(value: str) -> None:
-    with pytest.raises(NoNumberError, match="^price: must be a number$"):
+    with pytest.raises(NoNumberError, match=r"^price: must be a number$"):
         written("price", value, KOHA["items"], lists)
     assert [written("price", each, KOHA["items"], lists)[1] for each in ("12", "12.50", "-3")] == [12, 12.5, -3]
