@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
+from holdfast.catalogue.entity_patch import value_at
 from holdfast.feeds.elements import ELEMENTS, FeedKind
 
 Form = Literal["text", "date", "moment", "flag", "number", "statement", "first"]
@@ -40,6 +42,7 @@ class At(NamedTuple):
 
 
 Table = Mapping[str, At]
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?\Z")
 NUMBERED = ("instances", "holdings")
 """References to records by their number: no list that is read whole."""
 
@@ -78,19 +81,6 @@ def check_elements(kind: FeedKind, names: list[str], table: Table, system: str) 
             raise NotInThisSystem(f"{name}: {system} sets it by itself")
 
 
-def value_at(body: Any, pointer: str) -> Any:
-    """What a JSON pointer points at (RFC 6901, section 4); None where there is nothing."""
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(body, list) and key.isdecimal() and int(key) < len(body):
-            body = body[int(key)]
-        elif isinstance(body, dict) and key in body:
-            body = body[key]
-        else:
-            return None
-    return body
-
-
 def elements_of(body: Mapping[str, Any], table: Table, references: References) -> dict[str, str]:
     """The elements that a live record has; those without a value are left out."""
     found: dict[str, str] = {}
@@ -124,14 +114,9 @@ def _read(value: Any, form: Form) -> str:
 
 
 def _number(element: str, value: str) -> int | float:
-    try:
-        return int(value)
-    except ValueError:
-        pass
-    try:
-        return float(value)
-    except ValueError:
-        raise NoNumberError(element) from None
+    if not _NUMBER.match(value):
+        raise NoNumberError(element)
+    return float(value) if "." in value else int(value)
 
 
 def written(element: str, value: str, table: Table, references: References) -> tuple[str, Any]:

@@ -78,12 +78,17 @@ class FeedIls(Protocol):
 def check_feeds(settings: Settings) -> None:
     """
     Raises:
-        SettingsError: a feed maps an element that the library system has no place for.
+        SettingsError: a feed is of records, or maps an element, that the library system has no place for.
     """
-    tables, faults = TABLES.get(settings.ils.adapter, {}), []
+    adapter, faults = settings.ils.adapter, []
+    tables = TABLES[adapter]
     for name, feed in settings.feeds.items():
+        if not tables[feed.kind]:
+            kinds = ", ".join(kind for kind, table in tables.items() if table)
+            faults.append(f"feeds.{name}.kind: {adapter} has no {feed.kind} records (it has: {kinds})")
+            continue
         try:
-            check_elements(feed.kind, [*feed.columns, *feed.constants], tables.get(feed.kind, {}), settings.ils.adapter)
+            check_elements(feed.kind, [*feed.columns, *feed.constants], tables[feed.kind], adapter)
         except NotInThisSystem as error:
             faults.append(f"feeds.{name}.columns: {error}")
     if faults:

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from holdfast.catalogue.entity_patch import value_at
 from holdfast.feeds.elements import FeedKind
 from resources.ils.client import Entity
-from resources.ils.elements import FOLIO, FOLIO_BRANCHES, FOLIO_HIDDEN, FOLIO_NEW, At, Table, value_at
+from resources.ils.elements import FOLIO, FOLIO_BRANCHES, FOLIO_HIDDEN, FOLIO_NEW, At, Table
 from resources.ils.feeds import KINDS, chunks
+from resources.ils.folio_inventory import quoted
 from resources.ils.session import Call, Session
 
 _PAGE = 1000
@@ -47,11 +49,6 @@ _HANGING: Mapping[FeedKind, tuple[str, str, str, str]] = {
 }
 
 
-def quoted(value: str) -> str:
-    """A CQL term that means the value and nothing else (CQL 1.2: * ? ^ are wildcards)."""
-    return '"' + "".join("\\" + each if each in '\\"*?^' else each for each in value) + '"'
-
-
 class FolioFeeds:
     """The part of the FOLIO client that feeds need; a `FeedIls` together with the rest."""
 
@@ -68,7 +65,7 @@ class FolioFeeds:
         index = ".".join(at.pointer.split("/")[1:])
         # Of a list FOLIO finds words, not whole values; and it makes no difference of case. What is found is looked at.
         relation = "=" if at.form == "first" else "=="
-        query = f"{index}{relation}(" + " or ".join(map(quoted, values)) + ")"
+        query = f"{index}{relation}{quoted(values)}"
         wanted, found = set(values), dict[str, list[Entity]]()
         for body in self._found(kind, query, correlation_ids):
             there = value_at(body, at.pointer) or ""
@@ -90,7 +87,7 @@ class FolioFeeds:
         what, index, more, word = _HANGING[kind]
         counts: dict[str, int] = {}
         for chunk in chunks(ids):
-            query = f"{index}==(" + " or ".join(map(quoted, chunk)) + f"){more}"
+            query = f"{index}=={quoted(chunk)}{more}"
             for body in self._found(what, query, correlation_ids):
                 counts[body[index]] = counts.get(body[index], 0) + 1
         return {number: f"{count:,} {word}{'s' if count > 1 else ''}" for number, count in counts.items()}
@@ -120,7 +117,7 @@ class FolioFeeds:
 
     def numbered(self, name: str, *, numbers: Sequence[str] = (), ids: Sequence[str] = ()) -> dict[str, str]:
         index, values = ("hrid", numbers) if numbers else ("id", ids)
-        query = f"{index}==(" + " or ".join(map(quoted, values)) + ")"
+        query = f"{index}=={quoted(values)}"
         wanted = set(values)
         return {each["hrid"]: each["id"] for each in self._found(name, query, ()) if each.get(index) in wanted}
 

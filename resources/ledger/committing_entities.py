@@ -13,12 +13,12 @@ from typing import Any, cast
 
 import polars as pl
 
-from holdfast.catalogue.entity_patch import same
+from holdfast.catalogue.entity_patch import same, value_at
 from holdfast.feeds.elements import FeedKind, masked_elements
 from holdfast.privacy.entities import mask_entity
 from holdfast.privacy.masking import MaskingRules, token
 from resources.ils.client import Capabilities, Entity, EntityUnit, Fields, Ils, LiveRecord, Unit, Written
-from resources.ils.elements import branches_of, elements_of, value_at
+from resources.ils.elements import branches_of, elements_of
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData
 from resources.ledger.client import Claim, Ledger, Load, Under
 from resources.ledger.commit import Committer, Identifiers

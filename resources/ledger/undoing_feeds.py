@@ -14,14 +14,14 @@ from typing import Any, cast
 
 import polars as pl
 
-from holdfast.catalogue.entity_patch import holds_token, is_masked, same
+from holdfast.catalogue.entity_patch import holds_token, is_masked, same, value_at
 from holdfast.catalogue.undo import Conflict
 from holdfast.feeds.elements import FeedKind, masked_elements
 from holdfast.feeds.undo import Change, Stays, edited, undo_elements, without
 from holdfast.privacy.entities import token_maker
 from holdfast.privacy.masking import MaskingRules
 from resources.ils.client import Entity, EntityUnit, Ils, Written
-from resources.ils.elements import UnknownReference, branches_of, text_of, value_at, written
+from resources.ils.elements import UnknownReference, branches_of, text_of, written
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData
 from resources.ledger.client import Load
 from resources.ledger.committing_entities import EntityCommitter, EntityWriting, without_values
