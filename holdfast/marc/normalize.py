@@ -364,30 +364,56 @@ for _letter, _name in _MATERIAL.items():
     _MATERIALS[ord(_letter)] = _MATERIAL_NAMES.to_list().index(_name)
 
 
+_Texts = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+
+
+def _first_choice(picked: _Picked, *fields: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """(rows, places of their records) of the first of these fields that a record has."""
+    taken = np.zeros(picked.count, dtype=np.bool_)
+    chosen = []
+    for field in fields:
+        rows, owners = picked.rows(field)
+        left = ~taken[owners]
+        chosen.append((rows[left], owners[left]))
+        taken[owners] = True
+    rows, owners = (np.concatenate(arrays) for arrays in zip(*chosen, strict=True))
+    order = np.argsort(owners, kind="stable")
+    return rows[order], owners[order]
+
+
+def _joined(picked: _Picked, rows: npt.NDArray[Any], owners: npt.NDArray[Any]) -> _Texts:
+    """(bytes, offsets) of each record's texts in one, a blank between."""
+    size = picking.size_of_texts(rows, picked.values, picked.forms) + len(rows)
+    texts = np.empty(size + 16, dtype=np.uint8), np.empty(picked.count + 1, dtype=np.int64)
+    picking.joined(rows, owners, picked.values, picked.forms, *texts)
+    return texts
+
+
+def _trimmed(texts: _Texts, owners: npt.NDArray[Any]) -> pl.Series:
+    """The texts without the punctuation at their ends; null where a record has none."""
+    count = len(texts[1]) - 1
+    views, there = np.empty((count, 4), dtype=np.uint32), np.zeros(count, dtype=np.bool_)
+    picking.trimmed(*texts, views)
+    there[owners] = True
+    return series_of_views(views, [texts[0]], there)
+
+
 def _titles(picked: _Picked) -> dict[str, pl.Series]:
     """Titles, authors and their keys."""
-    count = picked.count
-    views, there = np.empty((count, 4), dtype=np.uint32), np.empty(count, dtype=np.bool_)
-    title = picked.room(picking.ALL_245), np.empty(count + 1, dtype=np.int64)
-    picking.joined(*picked.rows(picking.ALL_245), picked.values, picked.forms, *title, there, views)
-    first = picked.first[picking.FIRST_AUTHOR]
-    author_views = np.empty((count, 4), dtype=np.uint32)
-    size = picking.size_of_texts(first, picked.values, picked.forms)
-    author = np.empty(size + 16, dtype=np.uint8), np.empty(count + 1, dtype=np.int64)
-    picking.authors(first, picked.values, picked.forms, *author, author_views)
-    parts = (picking.WORK_130, picking.WORK_240, picking.WORK_245)
-    work = np.empty(sum(len(picked.room(part)) for part in parts), dtype=np.uint8), np.empty(count + 1, dtype=np.int64)
-    rows = [array for part in parts for array in picked.rows(part)]
-    picking.work_titles(*rows, picked.values, picked.forms, *work)
+    titles = picked.rows(picking.ALL_245)
+    title = _joined(picked, *titles)
+    owners = np.flatnonzero(picked.first[picking.FIRST_AUTHOR] >= 0).astype(np.int32)
+    author = _joined(picked, picked.first[picking.FIRST_AUTHOR][owners].astype(np.int32), owners)
+    work = _joined(picked, *_first_choice(picked, picking.WORK_130, picking.WORK_240, picking.WORK_245))
     keys, author_keys = heading_keys.fold(*title), heading_keys.fold(*author)
     work_keys = heading_keys.fold(*work)
-    both = np.empty(int(author_keys[1][-1] + work_keys[1][-1]) + 3 * count, dtype=np.uint8)
-    offsets = np.empty(count + 1, dtype=np.int64)
+    both = np.empty(int(author_keys[1][-1] + work_keys[1][-1]) + 3 * picked.count, dtype=np.uint8)
+    offsets = np.empty(picked.count + 1, dtype=np.int64)
     used = picking.work_keys(*author_keys, *work_keys, both, offsets)
     return {
-        "title": series_of_views(views, [title[0]], there),
+        "title": _trimmed(title, titles[1]),
         "title_key": series_of_texts(*keys),
-        "author": series_of_views(author_views, [author[0]], first >= 0),
+        "author": _trimmed(author, owners),
         "author_key": series_of_texts(*author_keys),
         "work_key": series_of_texts(both[:used], offsets),
     }

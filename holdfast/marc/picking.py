@@ -315,23 +315,11 @@ def _append(values: Any, forms: Any, row: int, out: Any, at: int) -> int:
 
 
 @compiled
-def _trim(out: Any, start: int, end: int, views: Any, k: int) -> None:
-    while start < end and _is_punctuation(out[start]):
-        start += 1
-    while end > start and _is_punctuation(out[end - 1]):
-        end -= 1
-    make_view(views, k, out, start, end, 0, start)
-
-
-@compiled
-def joined(
-    rows: Any, owners: Any, values: Any, forms: Any, out: Any, offsets: Any, there: Any, views: Any
-) -> None:  # fmt: skip
-    """The texts of each record's rows in one, a blank between; `views`: without the punctuation at their ends."""
+def joined(rows: Any, owners: Any, values: Any, forms: Any, out: Any, offsets: Any) -> None:
+    """The texts of each record's rows in one, a blank between."""
     at, k = 0, 0
-    for place in range(len(there)):
+    for place in range(len(offsets) - 1):
         offsets[place] = at
-        there[place] = k < len(rows) and owners[k] == place
         begins = True
         while k < len(rows) and owners[k] == place:
             if not begins:
@@ -340,72 +328,31 @@ def joined(
             at = _append(values, forms, rows[k], out, at)
             begins = False
             k += 1
-        _trim(out, offsets[place], at, views, place)
-    offsets[len(there)] = at
+    offsets[len(offsets) - 1] = at
+
+
+@compiled
+def trimmed(out: Any, offsets: Any, views: Any) -> None:
+    """Views of these texts without the punctuation at their ends."""
+    for k in range(len(offsets) - 1):
+        start, end = offsets[k], offsets[k + 1]
+        while start < end and _is_punctuation(out[start]):
+            start += 1
+        while end > start and _is_punctuation(out[end - 1]):
+            end -= 1
+        make_view(views, k, out, start, end, 0, start)
 
 
 @compiled
 def size_of_texts(rows: Any, values: Any, forms: Any) -> int:
-    """Bytes of these rows' texts in normalization form C; a row below 0 is none."""
+    """Bytes of these rows' texts in normalization form C."""
     size: Any = 0
     for k in range(len(rows)):
-        row = rows[k]
-        if row >= 0:
-            if len(forms.words) and is_there(forms.valid, forms.offset, row):
-                size += np.int64(forms.words[row, 0])
-            else:
-                size += np.int64(values.words[row, 0])
+        if len(forms.words) and is_there(forms.valid, forms.offset, rows[k]):
+            size += np.int64(forms.words[rows[k], 0])
+        else:
+            size += np.int64(values.words[rows[k], 0])
     return size
-
-
-@compiled
-def authors(first: Any, values: Any, forms: Any, out: Any, offsets: Any, views: Any) -> None:
-    at = 0
-    for k in range(len(first)):
-        offsets[k] = at
-        if first[k] >= 0:
-            at = _append(values, forms, first[k], out, at)
-        _trim(out, offsets[k], at, views, k)
-    offsets[len(first)] = at
-
-
-@compiled
-def work_titles(
-    uniform: Any, uniform_owners: Any, older: Any, older_owners: Any, proper: Any, proper_owners: Any, values: Any, forms: Any,
-    out: Any, offsets: Any,
-) -> None:  # fmt: skip
-    """130, else 240, else 245, joined by blanks."""
-    at = 0
-    one, two, three = 0, 0, 0
-    for place in range(len(offsets) - 1):
-        offsets[place] = at
-        taken, begins = False, True
-        while one < len(uniform) and uniform_owners[one] == place:
-            if not begins:
-                out[at] = 0x20
-                at += 1
-            at = _append(values, forms, uniform[one], out, at)
-            taken, begins = True, False
-            one += 1
-        done, begins = taken, True
-        while two < len(older) and older_owners[two] == place:
-            if not done:
-                if not begins:
-                    out[at] = 0x20
-                    at += 1
-                at = _append(values, forms, older[two], out, at)
-                taken, begins = True, False
-            two += 1
-        done, begins = taken, True
-        while three < len(proper) and proper_owners[three] == place:
-            if not done:
-                if not begins:
-                    out[at] = 0x20
-                    at += 1
-                at = _append(values, forms, proper[three], out, at)
-                begins = False
-            three += 1
-    offsets[len(offsets) - 1] = at
 
 
 @compiled
