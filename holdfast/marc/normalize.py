@@ -15,7 +15,7 @@ import stdnum.exceptions
 from stdnum import isbn, issn
 
 from holdfast.identity import correlation_ids, fingerprints
-from holdfast.marc import picking
+from holdfast.marc import identifiers, picking
 from holdfast.marc.folding import Folding
 from holdfast.marc.string_views import numbers, series_of_texts, series_of_views, text, text_buffers
 
@@ -245,7 +245,7 @@ class _Picked:
         return series_of_views(views, [self.values.data], None)
 
     def identifiers(self, which: int, loop: Any, others: Callable[[pl.Series], pl.Series], more: int = 0) -> pl.Series:
-        """Lists of what `loop` (one of `picking`'s) makes of the values, and `others` of those that it is not sure of."""
+        """Lists of what `loop` (one of `identifiers`'s) makes of the values, and `others` of those that it is not sure of."""
         rows, owners = self.rows(which)
         views, states = np.empty((len(rows), 4), dtype=np.uint32), np.empty(len(rows), dtype=np.uint8)
         extra = self.room(which, more)
@@ -256,18 +256,18 @@ class _Picked:
         self, rows: npt.NDArray[Any], owners: npt.NDArray[Any], views: npt.NDArray[Any], states: npt.NDArray[Any],
         extra: npt.NDArray[Any], others: Callable[[pl.Series], pl.Series],
     ) -> pl.Series:  # fmt: skip
-        asked = np.flatnonzero(states == picking.ASK)
+        asked = np.flatnonzero(states == identifiers.ASK)
         if len(asked):
             answers = others(self.column.gather(rows[asked]))
             told = asked[answers.is_not_null().to_numpy()]
             more, ends = text_buffers(answers.drop_nulls())
             extra = np.concatenate((extra, more))
-            picking.put_views(told, extra, ends + (len(extra) - len(more)), views, states)
+            identifiers.put_views(told, extra, ends + (len(extra) - len(more)), views, states)
         made, offsets = np.empty((len(rows), 4), dtype=np.uint32), np.empty(self.count + 1, dtype=np.int64)
-        found = picking.as_lists(views, owners, states, extra, self.count, made, offsets)
+        found = identifiers.as_lists(views, owners, states, extra, self.count, made, offsets)
         if found >= 0:
             return _as_lists(offsets, series_of_views(made[:found], [extra], None))
-        there = states == picking.MADE
+        there = states == identifiers.MADE
         return _lists(owners, series_of_views(np.where(there[:, None], views, 0), [extra], there), self.count)
 
 
@@ -277,15 +277,15 @@ def _ocns(picked: _Picked) -> pl.Series:
     parts = len(rows), len(more_rows)
     views, states = np.empty((sum(parts), 4), dtype=np.uint32), np.empty(sum(parts), dtype=np.uint8)
     extra = np.concatenate((picked.room(picking.ALL_035), picked.room(picking.ALL_001)))
-    used = picking.oclc_numbers(rows, picked.values, views[: parts[0]], states[: parts[0]], extra)
+    used = identifiers.oclc_numbers(rows, picked.values, views[: parts[0]], states[: parts[0]], extra)
     organizations = picked.first[picking.FIRST_003]
-    picking.oclc_control_numbers(
+    identifiers.oclc_control_numbers(
         more_rows, more_owners, organizations, picked.values, views[parts[0] :], states[parts[0] :], extra, used
     )
     both = np.concatenate((owners, more_owners))
     order = np.argsort(both, kind="stable")
     of_001 = order >= parts[0]
-    asked = states[order] == picking.ASK
+    asked = states[order] == identifiers.ASK
 
     def others(values: pl.Series) -> pl.Series:
         organization = picked.stripped(picking.FIRST_003).gather(both[order][asked])
@@ -436,15 +436,15 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         "content_sha256": records["sha256"],
         "control_number": picked.stripped(picking.FIRST_001),
         "control_number_org": picked.stripped(picking.FIRST_003),
-        "system_numbers": picked.identifiers(picking.ALL_035, picking.system_numbers, _stripped),
+        "system_numbers": picked.identifiers(picking.ALL_035, identifiers.system_numbers, _stripped),
         "last_modified": picked.stripped(picking.FIRST_005),
         "leader": records["leader"],
         **_of_leader(records["leader"]),
         "encoding": records["encoding"],
         "ocn": _ocns(picked),
-        "isbn": picked.identifiers(picking.ALL_020, picking.isbns, isbns, more=13),
-        "issn": picked.identifiers(picking.ALL_022, picking.issns, _issns),
-        "lccn": picked.identifiers(picking.ALL_010, picking.lccns, _lccns, more=6),
+        "isbn": picked.identifiers(picking.ALL_020, identifiers.isbns, isbns, more=13),
+        "issn": picked.identifiers(picking.ALL_022, identifiers.issns, _issns),
+        "lccn": picked.identifiers(picking.ALL_010, identifiers.lccns, _lccns, more=6),
         "languages": _languages(picked),
         **_of_008(picked),
         "imprint_year": _imprint_year(picked),
