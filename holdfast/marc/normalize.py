@@ -20,7 +20,7 @@ from holdfast.marc.folding import Folding
 from holdfast.marc.string_views import numbers, series_of_texts, series_of_views, text, text_buffers
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
-VERSION = "2"
+VERSION = "3"
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "record": pl.UInt32,
