@@ -278,7 +278,7 @@ def _as_json(total: Comparison, notes: list[str]) -> dict[str, Any]:
 
 
 def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 150)
+    return PipedConsole(width=None if Console().is_terminal else 150)
 
 
 def _print(total: Comparison, notes: list[str]) -> None:
