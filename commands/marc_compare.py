@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from commands.piped_console import PipedConsole
 from holdfast.environment import read_environment
 from holdfast.marc.comparing import Comparison, Made
 from holdfast.marc.rulebook import Rulebook, rulebooks
