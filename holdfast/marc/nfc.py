@@ -20,7 +20,6 @@ import polars as pl
 from holdfast.marc.kernel import character_at, compiled, put
 from holdfast.marc.string_views import is_there, make_view, series_of_views, text
 
-
 # What may decompose, apart from the syllables of Hangul, which do by rule.
 _DECOMPOSING = range(0x80, 0x3400), range(0xA000, 0xAC00), range(0xF900, 0x20000), range(0x2F800, 0x2FA20)
 _HANGUL = slice(0xAC00, 0xD7A4)

@@ -1,7 +1,6 @@
 """Series and linked resources out of BIBFRAME.
 
-Source: Library of Congress, BIBFRAME to MARC Conversion Specifications (loc.gov/bibframe/bftm): fields, indicators and
-subfields as there; where the specifications look something up at id.loc.gov, what the graph says itself is used.
+Source: as of `vocabulary`.
 """
 
 from __future__ import annotations
