@@ -22,14 +22,25 @@ import sys
 import tempfile
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
 import pymarc
 
-from benchmarks.measure import OURS, ROOT, Contender, clock, compare, measure, report, show
+from benchmarks.measure import (
+    OURS,
+    ROOT,
+    Contender,
+    clock,
+    compare,
+    count_records,
+    measure,
+    missing_package,
+    report,
+    show,
+)  # fmt: skip
 from holdfast.identity import correlation_id, fingerprint
 from holdfast.marc import Frames, read_blocks, read_columns
 from holdfast.marc.frames import NORMALIZED_SUBFIELDS
@@ -244,13 +255,20 @@ def _key(text: str | None) -> str:
 WAYS = {OURS: with_holdfast, f"{OURS}-1-thread": with_one_thread, "pymarc": with_pymarc, "mrrc": with_mrrc}
 
 
-def _inputs(data: Path, folder: Path, quick: bool, records: int) -> Iterator[tuple[str, Path, str]]:
+INPUTS = ("aco", "marc-8")
+
+
+def _inputs(
+    data: Path, folder: Path, quick: bool, records: int, wanted: Sequence[str]
+) -> Iterator[tuple[str, Path, str]]:
     """(name, file, character set for yaz-marcdump)"""
-    aco = sorted((data / "marc" / "aco").glob("aco-orig.mrc.gz" if quick else "*.mrc.gz"))
-    file = repeated(joined(aco, folder / "aco.mrc"), 0 if quick else records)
-    yield f"ACO{' (as supplied)' if quick else ', repeated'}, UTF-8", file, "utf-8"
-    virginia = joined(sorted((data / "marc" / "uva-marc8").glob("*.mrc")), folder / "uva.mrc")
-    yield "Virginia, repeated, MARC-8", repeated(virginia, 6_000 if quick else records), "marc-8"
+    if "aco" in wanted:
+        aco = sorted((data / "marc" / "aco").glob("aco-orig.mrc.gz" if quick else "*.mrc.gz"))
+        file = repeated(joined(aco, folder / "aco.mrc"), 0 if quick else records)
+        yield f"ACO{' (as supplied)' if quick else ', repeated'}, UTF-8", file, "utf-8"
+    if "marc-8" in wanted:
+        virginia = joined(sorted((data / "marc" / "uva-marc8").glob("*.mrc")), folder / "uva.mrc")
+        yield "Virginia, repeated, MARC-8", repeated(virginia, 6_000 if quick else records), "marc-8"
 
 
 def joined(files: list[Path], to: Path) -> Path:
@@ -285,7 +303,11 @@ def _head(file: Path, folder: Path, records: int = 10) -> Path:
 
 def contenders(file: Path, charset: str) -> list[Contender]:
     found = [
-        Contender(name, [sys.executable, "-m", "benchmarks.marc_read", "--way", name, "--file", str(file)])
+        Contender(
+            name,
+            [sys.executable, "-m", "benchmarks.marc_read", "--way", name, "--file", str(file)],
+            missing_package("mrrc") if name == "mrrc" else "",
+        )
         for name in WAYS
     ]
     yaz = shutil.which("yaz-marcdump") or ""
@@ -313,6 +335,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.marc_read", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a part of the input; ends within 50 seconds")
     parser.add_argument("--records", type=int, default=250_000, help="how many the input is repeated to")
+    parser.add_argument(
+        "--input", choices=INPUTS, action="append", help="only this one; may be repeated (default: all)"
+    )
     parser.add_argument("--growth", action="store_true", help="time and memory from 25,000 to 1,000,000 records")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help="another file of binary MARC, UTF-8")
@@ -337,8 +362,10 @@ def main() -> int:
             growth(data, folder)
             return 0
         own = [(arguments.file.name, arguments.file.resolve(), "utf-8")] if arguments.file else None
-        for what, file, charset in own or _inputs(data, folder, arguments.quick, arguments.records):
-            records = file.read_bytes().count(b"\x1d")
+        for what, file, charset in own or _inputs(
+            data, folder, arguments.quick, arguments.records, arguments.input or INPUTS
+        ):
+            records = count_records(file)
             what = f"{what}: {records:,} records, {file.stat().st_size / 1e6:.1f} MB"
             taking_part = contenders(file, charset)
             results.append(

@@ -24,7 +24,7 @@ from typing import Any
 import polars as pl
 import pymarc
 
-from benchmarks.measure import OURS, ROOT, Contender, clock, compare, report, show
+from benchmarks.measure import OURS, ROOT, Contender, clock, compare, missing_package, report, show
 from holdfast.catalogue.fields import as_catalogued, comparable_leader, field_texts
 from holdfast.catalogue.merging import Protection
 from holdfast.catalogue.plan import plan_part
@@ -169,7 +169,8 @@ def contenders(folder: Path, *, quick: bool) -> list[Contender]:
     def of(name: str, note: str) -> Contender:
         step = _SHARES.get(name, {}).get(quick, 1)
         command = [sys.executable, "-m", "benchmarks.plan", "--way", name, "--folder", str(folder), "--step", str(step)]
-        return Contender(name, command, note=note + (f"; one pair in {step}" if step > 1 else ""))
+        missing = "" if name == OURS else missing_package("deepdiff")
+        return Contender(name, command, missing, note=note + (f"; one pair in {step}" if step > 1 else ""))
 
     return [
         of(OURS, "reads Parquet, writes the whole plan"),

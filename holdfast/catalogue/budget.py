@@ -8,8 +8,8 @@ from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from holdfast.catalogue.merging import FieldSpec
 from holdfast.feeds.elements import ELEMENTS
+from holdfast.naming import FieldSpec
 
 _MAD_TO_DEVIATION = 1.4826  # of a normal distribution: median absolute deviation to standard deviation
 _LEAST_SPREAD = 0.1  # of the median: loads that were all alike are no reason to stop one that is a little larger

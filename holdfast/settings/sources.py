@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from holdfast.catalogue.merging import FieldSpec, MergeRule
+from holdfast.catalogue.merging import MergeRule
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
+from holdfast.naming import FieldSpec
 from holdfast.settings.checks import Address, Cron, Encoding, FileDay, MatchKey, NumberPattern, Rhythm, Table
 
 # What a `files` source may be fetched from; without an address it is a folder below paths.drops.

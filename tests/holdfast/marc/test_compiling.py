@@ -36,7 +36,7 @@ rulebook.make(part.frame, source="a", window="2026-01-05")
 for name, count in compiled().items():
     if ahead.get(name) != count:
         print(name, ahead.get(name), count)
-print("put_views", ahead["holdfast.marc.picking.put_views"])
+print("put_views", ahead["holdfast.marc.identifiers.put_views"])
 """
 
 
