@@ -52,7 +52,7 @@ def unless_halted(
             why = halted(source=source, queue=queue)
             return dg.SkipReason(why) if why else tick(*args, **kwargs)
 
-        asking.asks_for_halts = True  # type: ignore[attr-defined]
+        asking.asks_for_halts = queue  # type: ignore[attr-defined]
         return asking
 
     return asks
