@@ -52,7 +52,7 @@ def unless_halted(
             why = halted(source=source, queue=queue)
             return dg.SkipReason(why) if why else tick(*args, **kwargs)
 
-        asking.__dict__["asks_for_halts"] = True
+        asking.__dict__["asks_for_halts"] = queue
         return asking
 
     return asks

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
 from dagster._core.test_utils import create_run_for_test
+from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 
 from catalog_assets.definitions import build_defs
 from catalog_assets.recovery.resume_ingestion import plan_continued, plan_missed
@@ -152,7 +153,13 @@ def test_every_sensor_and_schedule_that_asks_for_runs_asks_whether_it_is_halted(
         for each in [*(defs.sensors or ()), *(defs.schedules or ())]:
             tick_ = getattr(each, "_raw_fn", None) or getattr(each, "_execution_fn", None)
             tick_ = getattr(tick_, "decorated_fn", tick_)
-            assert each.name in exempt or getattr(tick_, "asks_for_halts", False), each.name
+            if each.name in exempt:
+                continue
+            jobs = (
+                [each.job_name] if isinstance(each, dg.ScheduleDefinition) else [job.job_name for job in each.targets]
+            )
+            queues = {defs.resolve_job_def(job).tags[DAGSTER_CELERY_QUEUE_TAG] for job in jobs}
+            assert {getattr(tick_, "asks_for_halts", "")} == queues, each.name
 
 
 def test_a_halt_is_written_down_once_for_good(postgres: Postgres) -> None:

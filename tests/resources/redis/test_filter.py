@@ -248,3 +248,18 @@ def test_what_a_bitmap_holds_is_known_also_when_the_server_got_filters_of_its_ow
     idempotency = IdempotencyFilter(native)
     idempotency.add_many("day", ["b"])
     assert idempotency.knows("day") and idempotency.perhaps_seen("day", ["a", "b", "c"]) == [True, True, False]
+
+
+def test_the_servers_own_filter_has_the_size_of_the_settings_also_when_it_is_purged_meanwhile(native: Redis) -> None:
+    idempotency = IdempotencyFilter(native, capacity=700)
+    for _ in range(2):
+        idempotency.add_many("day", ["a"])
+        info = native.connection.execute_command("BF.INFO", native.key("bloom", "day"), "CAPACITY")
+        assert 700 in (info.values() if isinstance(info, dict) else info)
+        idempotency.purge("day")
+
+
+def test_a_filter_that_takes_no_more_says_so(native: Redis, caplog: pytest.LogCaptureFixture) -> None:
+    native.connection.execute_command("BF.RESERVE", native.key("bloom", "day"), 0.01, 1, "NONSCALING")
+    assert IdempotencyFilter(native).add_many("day", ["a", "b", "c"]) is False
+    assert "window day: not all of its fingerprints were added" in caplog.text
