@@ -211,13 +211,12 @@ def _surprises(surprises: pl.DataFrame, labels: Labels) -> str:
             Cell(f"<b>{safe(place_of(row))}</b>", "place"),
             Cell(before, "words"),
             Cell(after, "words"),
-            Cell(safe(row["reasons"] or "its kind is seldom"), "words"),
+            Cell(safe(row["reasons"] or "–"), "words"),
         )
         rows.append(tuple(replace(cell, label=name) for cell, name in zip(cells, head, strict=True)))
-    shown = f"The {len(rows)} most surprising changes" if len(rows) > 1 else "One change"
-    return (
-        f'<div class="surprises">{html_table(f"{shown} of what is there, the most surprising first", head, rows)}</div>'
-    )
+    many = f"{len(rows)} changes" if len(rows) > 1 else "One change"
+    caption = f"{many} of what is in the library system, the most surprising first"
+    return f'<div class="surprises">{html_table(caption, head, rows)}</div>'
 
 
 def _own_way(html: str) -> str:
