@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import polars as pl
 
-from holdfast.catalogue.entity_patch import same, value_at
+from holdfast.catalogue.entity_patch import holds_token, same, value_at
 from holdfast.feeds.elements import FeedKind, masked_elements
 from holdfast.privacy.entities import mask_entity
 from holdfast.privacy.masking import MaskingRules, token
@@ -66,15 +66,17 @@ class EntityWriting:
         self._learn(live)
         for unit in units:
             now = live.get(unit.target)
-            if now is None or unit.action == "create":
+            if refused := token_refused(unit):
+                settled.append(refused)
+            elif now is None or unit.action == "create":
                 ready.append(unit)
-                continue
-            changes, changed = self._on_what_is_there(unit, now)
-            if changed:
-                text = f"{', '.join(changed)}: somebody changed it since it was planned"
-                settled.append(Written(unit.idempotency_key, "conflicted", answer=text))
             else:
-                ready.append(dataclasses.replace(unit, changes=changes, version=now.version))
+                changes, changed = self._on_what_is_there(unit, now)
+                if changed:
+                    text = f"{', '.join(changed)}: somebody changed it since it was planned"
+                    settled.append(Written(unit.idempotency_key, "conflicted", answer=text))
+                else:
+                    ready.append(dataclasses.replace(unit, changes=changes, version=now.version))
         by_key = {each.idempotency_key: each for each in units}
         written = self._ils.write_entities(ready, live) if ready else []
         return settled + [
@@ -128,6 +130,13 @@ class EntityWriting:
                 changed.append(name)
             changes[pointer] = (value, after)
         return changes, changed
+
+
+def token_refused(unit: EntityUnit) -> Written | None:
+    """A token stands for a value and is none: whatever made such a unit, it is not written."""
+    masked = [pointer for pointer, (_, after) in unit.changes.items() if holds_token(after)]
+    text = f"{', '.join(masked)}: its value is masked and can't be written; the value itself is wanted"
+    return Written(unit.idempotency_key, "failed", answer=text) if masked else None
 
 
 def without_values(answer: str, unit: EntityUnit) -> str:

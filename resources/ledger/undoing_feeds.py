@@ -24,7 +24,7 @@ from resources.ils.client import Entity, EntityUnit, Ils, Written
 from resources.ils.elements import UnknownReference, branches_of, text_of, written
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData
 from resources.ledger.client import Load
-from resources.ledger.committing_entities import EntityCommitter, EntityWriting, without_values
+from resources.ledger.committing_entities import EntityCommitter, EntityWriting, token_refused, without_values
 from resources.ledger.undoing import Created, Rollback, Taken, UndoLedger, undo_key, written_again
 from resources.postgres.client import Postgres
 from resources.redis.locks import Locks, of_branch
@@ -38,6 +38,9 @@ class UndoWriting(EntityWriting):
         settled: list[Written] = []
         ready: list[EntityUnit] = []
         for unit in units:
+            if refused := token_refused(unit):
+                settled.append(refused)
+                continue
             now = live.get(unit.target)
             there = {pointer: value_at(now.body, pointer) for pointer in unit.changes} if now else {}
             moved = [each for each in there if not any(same(there[each], value) for value in unit.changes[each])]
