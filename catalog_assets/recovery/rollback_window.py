@@ -85,7 +85,7 @@ def _carry_out(
             writer.write(table, pl.DataFrame(schema=schema))
         try:
             for part in rollback.apply(order) if order else rollback.preview():
-                write_tables(writer, part, rollback.who_changed(part))
+                write_tables(writer, part)
                 back = [each for each in part if each.state == "rolled_back"]
                 outcomes |= {each.row["record"]: ("rolled_back", _said(each)) for each in back}
         except (IlsDownError, HaltedError, BusyError, LocksAwayError, LockLostError) as error:

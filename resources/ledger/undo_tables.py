@@ -37,7 +37,7 @@ STAYS = pl.Schema(
 )
 
 
-def write_tables(writer: PartitionWriter, taken: Sequence[Taken], who: Mapping[str, tuple[str, str]]) -> None:
+def write_tables(writer: PartitionWriter, taken: Sequence[Taken]) -> None:
     """Append to the tables `rows` (shape ROLLBACK), `conflicts` (shape STAYS) and `changes` (shape patch.CHANGES)."""
     rows = [
         (
@@ -52,7 +52,7 @@ def write_tables(writer: PartitionWriter, taken: Sequence[Taken], who: Mapping[s
         for each in taken
     ]
     stays = [
-        (each.row["record"], each.row["target"], *stays, *who.get(each.row["target"], ("", "")), why)
+        (each.row["record"], each.row["target"], *stays, *each.changed, why)
         for each in taken
         for stays, why in each.stays
     ]

@@ -50,6 +50,7 @@ class Taken:
     masked: list[Conflict] = field(default_factory=list)  # of which the value before is not known
     state: str = "planned"
     detail: str = ""
+    changed: tuple[str, str] = ("", "")  # (user, when) of the last change before the undo, of a record with conflicts
 
     @property
     def stays(self) -> list[tuple[Conflict, str]]:
@@ -264,7 +265,9 @@ class Rollback:
         the live record; the one before it follows on what that leaves."""
         for rows in self.passes():
             for part in self._parts(rows):
-                yield self.plan(part)
+                planned = self.plan(part)
+                self._ask_who_changed(planned)
+                yield planned
 
     def apply(self, order: Order) -> Iterator[list[Taken]]:
         """Take back, part by part; the ledger's rows become `rolled_back`.
@@ -306,6 +309,7 @@ class Rollback:
         todo = list(rows)
         for _ in range(_TRIES):
             planned = self.plan(todo)
+            self._ask_who_changed(planned)  # before the undo is itself the last to have changed it
             done |= {each.row["idempotency_key"]: each for each in planned}
             units = {each.unit.idempotency_key: each for each in planned if each.unit}
             ledger.undoes |= {key: each.row["idempotency_key"] for key, each in units.items()}
@@ -353,17 +357,18 @@ class Rollback:
             )
             return [row["idempotency_key"] for row in found]
 
-    def who_changed(self, taken: Sequence[Taken]) -> dict[str, tuple[str, str]]:
-        """Target → (user, when) of the last change by the library system's own audit, of records with conflicts."""
+    def _ask_who_changed(self, taken: Sequence[Taken]) -> None:
+        """By the library system's own audit."""
         asked = [each for each in taken if each.conflicts][:_WHO_OF]
         if not asked or self._kind not in self._ils.capabilities.audit:
-            return {}
+            return
         since = min(each.row["sent_at"] for each in asked).isoformat()
         last: dict[str, tuple[str, str]] = {}
         for entry in self._ils.audit(self._kind, [each.row["target"] for each in asked], since):
             if entry.at >= last.get(entry.target, ("", ""))[1]:
                 last[entry.target] = (entry.user, entry.at)
-        return last
+        for each in asked:
+            each.changed = last.get(each.row["target"], ("", ""))
 
 
 def _said(taken: Taken) -> str:

@@ -12,6 +12,7 @@ import pytest
 from catalog_assets.partitions import SETTINGS
 from demo.ils.patrons import GROUPS
 from holdfast.settings import Feed
+from resources.ils.folio import FolioClient
 from resources.lake.client import Lake
 from resources.ledger import undoing
 from resources.ledger.client import Ledger
@@ -119,6 +120,8 @@ def test_holdings_and_items_go_back_and_what_is_lent_is_hidden_and_not_deleted(
     assert fine_feed("shelving").outcomes == {"committed": 4}
     items = {each["barcode"]: each for each in listed(library, "/item-storage/items", "items")}
     edit(library, "/item-storage/items", items["391"], volume="mine", status={"name": "Available"})
+    with contextlib.closing(FolioClient(library.url, "demo", "demo", "demo-secret")) as folio:
+        edited = max(each.at for each in folio.audit("item", [items["391"]["id"]], "2026-01-01T00:00:00+00:00"))
     loan = {"itemId": items["393"]["id"], "userId": add_user(library, 1)["id"], "status": {"name": "Open"}}
     loan |= {"loanDate": "2026-03-11T10:00:00.000+00:00", "action": "checkedout"}
     library.call("POST", "/loan-storage/loans", json=loan).raise_for_status()
@@ -132,6 +135,8 @@ def test_holdings_and_items_go_back_and_what_is_lent_is_hidden_and_not_deleted(
     assert now["392"]["itemLevelCallNumber"] == "old" and "volume" not in now["392"]
     assert now["393"]["discoverySuppress"] is True and "394" not in now
     assert stays("shelving") == [("volume", "edited")]
+    lake, key = Lake(SETTINGS.var / "lake"), feed_partition("shelving")
+    assert lake.read("rollback_window", key, "conflicts")["changed_at"].item() == edited  # not the undo itself
 
     assert taken_back("serials").metadata["rolled_back"] == 2
     held = {each["formerIds"][0]: each for each in listed(library, "/holdings-storage/holdings", "holdingsRecords")}
