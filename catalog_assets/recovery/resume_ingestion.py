@@ -1,7 +1,6 @@
 """`resume_ingestion`: lifts a halt, and asks for the loads that it stopped or that were missed meanwhile."""
 
 import datetime as dt
-import zoneinfo
 from collections.abc import Iterable
 
 import dagster as dg
@@ -10,6 +9,7 @@ from pydantic import Field
 from catalog_assets.partitions import SETTINGS
 from catalog_assets.recovery.halt_ingestion import Halt
 from catalog_assets.recovery.orders import READS, WRITES
+from holdfast.nights import nights
 from resources.ledger.replaying import Order, Recoveries
 from resources.ledger.stopping import Stopped, StoppedWrites
 from resources.postgres.client import Postgres
@@ -22,7 +22,7 @@ class Resume(Halt):
 
     run_missed: bool = Field(
         default=True,
-        description="ask for the nightly loads of the days that ended meanwhile; drops are taken up anyway",
+        description="ask for the nightly loads whose hour came meanwhile; drops are taken up anyway",
     )
     continue_stopped: bool = Field(
         default=True,
@@ -30,25 +30,26 @@ class Resume(Halt):
     )
 
 
-def plan_missed(scope: Scope, name: str, since: dt.date, until: dt.date) -> list[tuple[str, str, str]]:
-    """(job, source or collection, partition) of the nightly loads that schedules skipped in [since, until]: a night loads the day
-    before it."""
-    first = max(since - dt.timedelta(days=1), SETTINGS.partitions.first_day)
-    days = [(first + dt.timedelta(days=n)).isoformat() for n in range((until - first).days)]
-    missed = [
-        ("catalogue_load", source, f"{day}|{source}")
-        for source in sorted(SETTINGS.sources)
+def plan_missed(scope: Scope, name: str, since: dt.datetime, until: dt.datetime) -> list[tuple[str, str, str]]:
+    """(job, source or collection, partition) of the nightly loads that schedules skipped after `since` and up to `until`; both
+    with a time zone."""
+    schedules = [
+        ("catalogue_load", source, rules.schedule, "{day}|{of}")
+        for source, rules in sorted(SETTINGS.sources.items())
         if scope == "all" or (scope, name) in (("source", source), ("queue", "ils.sync.holdings"))
-        for day in days
     ]
     # A collection's files are taken up by their sensor; what is harvested has its schedule only.
-    missed += [
-        ("museum_load", collection, f"{collection}|{day}")
+    schedules += [
+        ("museum_load", collection, rules.schedule, "{of}|{day}")
         for collection, rules in sorted(SETTINGS.collections.items())
         if rules.kind == "oai-pmh" and (scope == "all" or (scope, name) == ("queue", "ingestion_high"))
-        for day in days
     ]
-    return missed
+    return [
+        (job, of, partition.format(day=day, of=of))
+        for job, of, schedule, partition in schedules
+        for day in nights(schedule, since, until, SETTINGS.library.timezone)
+        if day >= SETTINGS.partitions.first_day
+    ]
 
 
 def plan_continued(stopped: Iterable[Stopped], scope: Scope, name: str) -> list[Stopped]:
@@ -90,9 +91,7 @@ def _continue(config: Resume, postgres: Postgres, halt: Standing, order: Order) 
 
 def _ask_for_missed(config: Resume, postgres: Postgres, halt: Standing, order: Order, continued: set[str]) -> list[str]:
     """Windows whose missed load is asked for. One that is gone on with was loaded, and its plan may be approved as it is."""
-    zone = zoneinfo.ZoneInfo(SETTINGS.library.timezone)
-    since, until = halt.since.astimezone(zone).date(), dt.datetime.now(zone).date()
-    missed = plan_missed(config.scope.value, config.name, since, until)
+    missed = plan_missed(config.scope.value, config.name, halt.since, dt.datetime.now(dt.UTC))
     missed = [each for each in missed if each[2] not in continued]
     for job, source, partition in missed:
         Recoveries(postgres).ask(job, source, partition, f"missed:{partition}:{halt.at.isoformat()}", order)

@@ -35,6 +35,14 @@ def tick(name: str, instance: dg.DagsterInstance, postgres: Postgres, cursor: st
         return defs.resolve_sensor_def(name).evaluate_tick(context)
 
 
+def halt_all_a_day_ago(postgres: Postgres) -> None:
+    with postgres.transaction() as connection:
+        connection.execute(
+            "INSERT INTO halts (action, scope, name, who, why, run_id, at) "
+            "VALUES ('halt', 'all', '', 'Anna', 'ticket 7', '', now() - interval '24 hours')"
+        )
+
+
 def test_a_halted_source_is_not_begun_and_taken_up_after(library: DemoIls, postgres: Postgres) -> None:
     assert run("halt_ingestion", scope="source", source="ebooks").success
     drop(book("1"))
@@ -120,15 +128,16 @@ def test_of_what_was_stopped_a_resume_asks_for_what_its_halt_held_up(library: De
     assert not plan_continued(stopped, "queue", "ingestion_high")
     assert not plan_continued([Stopped(3, "write_approved_plan", "no more in holdfast.toml", "c")], "all", "")
     # A night whose load was stopped is gone on with, not loaded anew; who halts a second time halts no later.
-    assert run("halt_ingestion", scope="all").success
-    yesterday = f"{dt.datetime.now(dt.UTC).date() - dt.timedelta(days=1)}|ebooks"
-    StoppedWrites(postgres).keep("write_approved_plan", Load("ils", "ebooks", yesterday, "run"), "ab" * 32, "halted")
+    halt_all_a_day_ago(postgres)
+    now = dt.datetime.now(dt.UTC)
+    ((_, _, night),) = plan_missed("source", "ebooks", now - dt.timedelta(hours=24), now)
+    StoppedWrites(postgres).keep("write_approved_plan", Load("ils", "ebooks", night, "run"), "ab" * 32, "halted")
     assert run("halt_ingestion", scope="all").success
     resumed = run("resume_ingestion", scope="all")
-    assert resumed.metadata["continued"] == [yesterday]
-    (row,) = [row for row in Recoveries(postgres).asked() if row["partition"] == yesterday]
+    assert resumed.metadata["continued"] == [night]
+    (row,) = [row for row in Recoveries(postgres).asked() if row["partition"] == night]
     assert row["job"] == "write_approved_plan" and resumed.metadata["asked_for"]
-    assert yesterday not in resumed.metadata["asked_for"]
+    assert night not in resumed.metadata["asked_for"]
 
 
 def test_schedules_and_sensors_skip_while_all_is_halted(library: DemoIls, postgres: Postgres) -> None:
@@ -185,10 +194,12 @@ def test_a_form_that_names_nothing_says_what_is_missing(library: DemoIls) -> Non
 
 
 def test_the_nights_that_were_skipped_are_asked_for_once(library: DemoIls, postgres: Postgres) -> None:
-    missed = plan_missed("source", "ebooks", dt.date(2026, 3, 10), dt.date(2026, 3, 12))
+    evening, noon = (dt.datetime(2026, 3, day, hour, tzinfo=dt.UTC) for day, hour in ((9, 22), (12, 12)))
+    missed = plan_missed("source", "ebooks", evening, noon)
     assert missed == [("catalogue_load", "ebooks", f"2026-03-{day}|ebooks") for day in ("09", "10", "11")]
-    assert not plan_missed("queue", "io_bound", dt.date(2026, 3, 10), dt.date(2026, 3, 12))
-    run("halt_ingestion", scope="all")
+    assert not plan_missed("source", "ebooks", evening, evening + dt.timedelta(hours=1)), "no night came"
+    assert not plan_missed("queue", "io_bound", evening, noon)
+    halt_all_a_day_ago(postgres)
     resumed = run("resume_ingestion", scope="all")
     asked = Recoveries(postgres).asked()
     assert [row["partition"] for row in asked] == resumed.metadata["asked_for"] and len(asked) == len(SETTINGS.sources)
