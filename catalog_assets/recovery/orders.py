@@ -16,7 +16,7 @@ QUEUES = (
     *("marc21.parse", "ils.sync.holdings", "circulation.delta.apply", "ingestion_high", "iiif.validate"),
     *("compute_intensive", "io_bound", "default"),
 )
-# Runs that write to the library system go one after the other (dagster.yaml).
+# Runs of one ILS go one after the other (dagster.yaml, tag_concurrency_limits): each must see what the one before wrote.
 WRITES = {"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"}
 READS = {"dagster-celery/queue": "default"}
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
