@@ -19,8 +19,8 @@ from catalog_assets.partitions import SETTINGS
 from resources.lake.client import Lake
 
 ROOT = Path(__file__).resolve().parents[1]
-# Noon of one day, also where the tests run over midnight.
-DAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+# The beginning of one day, also where the tests run over midnight: it lies in the past at any hour, as a file's last change does.
+DAY = (dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)).replace(hour=0, minute=0, second=0, microsecond=0)
 ALL = (
     "harvested_marc",
     "normalized_records",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 import psycopg
 
@@ -40,8 +40,9 @@ class Halts:
         self._postgres = postgres
 
     def halt(self, scope: Scope, name: str, who: str, why: str, run_id: str = "") -> Halt:
-        self._append("halt", scope, name, who, why, run_id)
-        return next(each for each in self.standing() if (each.scope, each.name) == (scope, name))
+        """The halt that stands now; where somebody lifted it at the same moment, the one that did."""
+        at = self._append("halt", scope, name, who, why, run_id)
+        return self.find(scope, name) or Halt(scope, name, who, why, at, at)
 
     def find(self, scope: Scope, name: str) -> Halt | None:
         """The halt of this scope and name, where one stands."""
@@ -54,12 +55,13 @@ class Halts:
             self._append("resume", scope, name, who, why, run_id)
         return lifted
 
-    def _append(self, action: str, scope: Scope, name: str, who: str, why: str, run_id: str) -> None:
+    def _append(self, action: str, scope: Scope, name: str, who: str, why: str, run_id: str) -> dt.datetime:
         with self._postgres.transaction() as connection:
-            connection.execute(
-                "INSERT INTO halts (action, scope, name, who, why, run_id) VALUES (%s, %s, %s, %s, %s, %s)",
+            row = connection.execute(
+                "INSERT INTO halts (action, scope, name, who, why, run_id) VALUES (%s, %s, %s, %s, %s, %s) RETURNING at",
                 [action, scope, name, who.strip(), why.strip(), run_id],
-            )
+            ).fetchone()
+        return cast("dict[str, dt.datetime]", row)["at"]
 
     def standing(self) -> list[Halt]:
         """All that stand, the oldest first."""

@@ -58,14 +58,13 @@ class ReportFolder:
         """Source → names of its plans' pages (DAY-HASH), the latest day first."""
         folder = self.root / "plans"
         found = {
-            each.name: sorted((page.stem for page in each.glob("*.html")), reverse=True)
+            each.name: sorted(
+                (page.stem for page in each.glob("*.html") if PLAN_PAGE.fullmatch(f"plans/{each.name}/{page.name}")),
+                reverse=True,
+            )
             for each in (sorted(folder.glob("*")) if folder.is_dir() else [])
         }
-        return {
-            source: names
-            for source, names in found.items()
-            if names and all(PLAN_PAGE.fullmatch(f"plans/{source}/{name}.html") for name in names)
-        }
+        return {source: names for source, names in found.items() if names}
 
     def _page(self, source: str, day: str) -> Path:
         name = f"quality/{source}/{day}.html"

@@ -38,6 +38,7 @@ def test_the_page_of_a_plan_has_its_hash_in_its_name(tmp_path: Path) -> None:
     folder = ReportFolder(tmp_path)
     page = folder.write_plan("ebooks", "2026-01-05", "ab" * 32, "plan")
     folder.write_plan("ebooks", "2026-01-06", "cd" * 32, "another")
+    (tmp_path / "plans/ebooks/notes.html").write_text("no page of ours hides no page of ours")
     assert page == tmp_path / "plans/ebooks/2026-01-05-abababababab.html" and page.read_text() == "plan"
     assert folder.plan_pages() == {"ebooks": ["2026-01-06-cdcdcdcdcdcd", "2026-01-05-abababababab"]}
     assert folder.plan_page("ebooks", "2026-01-05", "ab" * 32) == page
