@@ -31,7 +31,8 @@ def parted(rows: pl.DataFrame) -> pl.DataFrame:
     such a key that don't say which is theirs."""
     several = pl.col("carrier").drop_nulls().n_unique().over("key") > 1
     return rows.with_columns(
-        pl.when(several).then("carrier").fill_null("").alias("part"), (several & pl.col("carrier").is_null()).alias("unsure")
+        pl.when(several).then("carrier").fill_null("").alias("part"),
+        (several & pl.col("carrier").is_null()).alias("unsure"),
     )
 
 

@@ -44,7 +44,9 @@ def _table(**letters: int) -> npt.NDArray[np.uint8]:
     return table
 
 
-_FORMS = _table(**dict.fromkeys("oqs", _ELECTRONIC), **dict.fromkeys("abc", _MICROFORM), **dict.fromkeys("dfr", _TANGIBLE))
+_FORMS = _table(
+    **dict.fromkeys("oqs", _ELECTRONIC), **dict.fromkeys("abc", _MICROFORM), **dict.fromkeys("dfr", _TANGIBLE)
+)
 _FORMS[0x20] = _BLANK
 # Where 008 has the form of item, by leader/06; 0: nowhere.
 _PLACES = _table(**dict.fromkeys("atcdijmp", 23), **dict.fromkeys("efgkor", 29))
@@ -52,7 +54,9 @@ _OF_007 = _table(c=_ELECTRONIC, h=_MICROFORM, **dict.fromkeys("adfgkmoqrstv", _T
 _OF_338 = _table(c=_ELECTRONIC, h=_MICROFORM, **dict.fromkeys("egmnpsv", _TANGIBLE))
 
 
-def carriers(leaders: Text, values: Text, fixed: _Ints, physical: tuple[_Ints, _Ints], rda: tuple[_Ints, _Ints]) -> pl.Series:
+def carriers(
+    leaders: Text, values: Text, fixed: _Ints, physical: tuple[_Ints, _Ints], rda: tuple[_Ints, _Ints]
+) -> pl.Series:
     """One of CARRIERS for each record, null where it is unknown.
 
     Args:

@@ -20,7 +20,21 @@ from holdfast.marc.text_spans import begin_of, characters, copied, source_of, st
 FIRST_001, FIRST_003, FIRST_005, FIRST_008, FIRST_AUTHOR, FIRST_264, FIRST_260 = range(7)
 FIRSTS = 7
 # Places in `rows`: all rows of a field.
-ALL_001, ALL_008, ALL_010, ALL_020, ALL_022, ALL_035, ALL_041, ALL_245, WORK_130, WORK_240, WORK_245, ALL_007, ALL_338 = range(13)
+(
+    ALL_001,
+    ALL_008,
+    ALL_010,
+    ALL_020,
+    ALL_022,
+    ALL_035,
+    ALL_041,
+    ALL_245,
+    WORK_130,
+    WORK_240,
+    WORK_245,
+    ALL_007,
+    ALL_338,
+) = range(13)
 ALLS = 13
 
 
