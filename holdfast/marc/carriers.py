@@ -86,15 +86,17 @@ def _decide(
 ) -> None:  # fmt: skip
     one, two = 0, 0
     for k in range(len(found)):
-        physical, rda, form = 0, 0, 0
-        remote = True  # no 007 is of a computer's disc, tape or card
+        physical: Any = 0
+        rda: Any = 0
+        form: Any = 0
+        remote: Any = True  # no 007 is of a computer's disc, tape or card
         while one < len(rows_007) and owners_007[one] == k:
             source, begin = source_of(values, rows_007[one]), begin_of(values, rows_007[one])
             size = np.int64(values.words[rows_007[one], 0])
             if size:
-                kind = np.int64(of_007[source[begin]])
-                physical = _both(physical, kind)
-                remote &= kind != _ELECTRONIC or (size > 1 and source[begin + 1] == 0x72)  # r
+                category = np.int64(of_007[source[begin]])
+                physical = _both(physical, category)
+                remote &= category != _ELECTRONIC or (size > 1 and source[begin + 1] == 0x72)  # r
             one += 1
         while two < len(rows_338) and owners_338[two] == k:
             source, at = source_of(values, rows_338[two]), begin_of(values, rows_338[two])
@@ -104,8 +106,8 @@ def _decide(
             two += 1
         source, at = source_of(leaders, k), begin_of(leaders, k)
         begin, end = characters(source, at, at + np.int64(leaders.words[k, 0]), 6, 2)
-        kind = np.int64(source[begin]) if end > begin else 0
-        level = np.int64(source[begin + 1]) if end > begin + 1 else 0
+        kind: Any = np.int64(source[begin]) if end > begin else 0
+        level: Any = np.int64(source[begin + 1]) if end > begin + 1 else 0
         if places[kind] == 0:
             found[k] = 0
             continue

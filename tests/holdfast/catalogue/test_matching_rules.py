@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.marc_match import KINDS, compare_plainly, match_plainly
-from holdfast.catalogue.evidence import FACTS, compared, facts_of
 from holdfast.catalogue.collisions import collisions
+from holdfast.catalogue.evidence import FACTS, compared, facts_of
 from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, SIDES, match
 from holdfast.catalogue.snapshot import RECORDS as SNAPSHOT
 from holdfast.marc.window import RECORDS
