@@ -13,6 +13,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from benchmarks.marc_read import carrier_plainly
 from holdfast.marc import read_blocks, read_columns
 from holdfast.marc.normalize import normalize
 
@@ -98,38 +99,6 @@ def test_what_carries_it(made: bytes, carrier: str | None) -> None:
     assert carriers_of(made) == [carrier]
 
 
-def one(classes: list[str | None]) -> str | None:
-    """The class that they all are of; 'several' where they are not."""
-    known = {each for each in classes if each}
-    return known.pop() if len(known) == 1 else "several" if known else None
-
-
-def plainly(leader: str, f008: str | None, f007: list[str], f338: list[str]) -> str | None:
-    kind = leader[0]
-    if kind not in "atcdijmpefgkor":
-        return None
-    place = 29 if kind in "efgkor" else 23
-    form = (f008 or "")[place : place + 1]
-    for codes, carrier in (("oqs", E), ("abc", M), ("dfr", T)):
-        if form and form in codes:
-            return carrier
-    if kind == "m":
-        return E
-    physical = one(
-        [{"c": E, "h": M, "z": None}.get(each[:1], T if each[:1] in list("adfgkmoqrstv") else None) for each in f007]
-    )
-    codes_338 = [each.strip() for each in f338]
-    rda = one(
-        [{"c": E, "h": M}.get(each[0], T if each[0] in "egmnpsv" else None) for each in codes_338 if len(each) == 2]
-    )
-    if rda and rda != "several":
-        return rda
-    remote = all(each[1:2] == "r" for each in f007 if each[:1] == "c")
-    if not rda and leader[1] not in "bis" and (physical == M or (physical == E and remote)):
-        return physical
-    return T if form == " " else physical if physical != "several" else None
-
-
 LEADERS = st.sampled_from([kind + level for kind in "atefgmzu" for level in "ms"])
 FIXED = st.one_of(st.none(), st.builds(fixed, st.sampled_from(" |oabr"), st.sampled_from([23, 29])), st.just("é" * 24))
 OF_007 = st.lists(st.sampled_from(["cr |||", "co", "c", "hd", "ta", "vd", "zu", "é"]), max_size=3)
@@ -142,7 +111,7 @@ def test_any_records_are_what_the_rules_say_one_by_one(
     many: list[tuple[str, str | None, list[str], list[str]]],
 ) -> None:
     made = [record(leader, f008, tuple(f007), tuple(f338)) for leader, f008, f007, f338 in many]
-    assert carriers_of(*made) == [plainly(*each) for each in many]
+    assert carriers_of(*made) == [carrier_plainly(*each) for each in many]
 
 
 def test_records_of_a_digitized_collection_are_electronic_and_their_originals_are_not(data: Path) -> None:
