@@ -173,11 +173,14 @@ def _facts(rows: list[tuple[Any, ...]], number: int, file: str, data: bytes) -> 
     title, author, fields = [], None, set()
     languages: list[str] = []
     publications: list[str] = []
+    physical: list[str] = []
     work: dict[str, list[str]] = {}
     for _, place, tag, _, ind2, code, value, _ in rows:
         fields.add(place)
         if code is None:
             control.setdefault(tag, value)
+            if tag == "007":
+                physical.append(value)
             continue
         values.setdefault((tag, code), []).append(value)
         if tag == "245" and code in "abnp":
@@ -219,6 +222,7 @@ def _facts(rows: list[tuple[Any, ...]], number: int, file: str, data: bytes) -> 
         leader,
         leader[5],
         "serial" if leader[7] in "bis" and leader[6] == "a" else _MATERIAL.get(leader[6], "other"),
+        carrier_plainly(leader[6:8], fixed, physical, values.get(("338", "b"), [])),
         "ascii" if data.isascii() and b"\x1b" not in data else "utf-8" if leader[9] == "a" else "marc-8",
         _unique(each[1] for each in ocn if each),
         _unique(map(normalize_isbn, values.get(("020", "a"), []))),
@@ -238,6 +242,38 @@ def _facts(rows: list[tuple[Any, ...]], number: int, file: str, data: bytes) -> 
         len(fields),
         0,
     )
+
+
+_FORMS = {
+    **dict.fromkeys("oqs", "electronic"),
+    **dict.fromkeys("abc", "microform"),
+    **dict.fromkeys("dfr", "tangible"),
+}
+_OF_007 = {"c": "electronic", "h": "microform", **dict.fromkeys("adfgkmoqrstv", "tangible")}
+_OF_338 = {"c": "electronic", "h": "microform", **dict.fromkeys("egmnpsv", "tangible")}
+
+
+def carrier_plainly(kinds: str, fixed: str | None, f007: Sequence[str], f338: Sequence[str]) -> str | None:
+    """holdfast.marc.carriers in plain Python; `kinds` is leader/06-07."""
+    if kinds[0] not in "atcdijmpefgkor":
+        return None
+    place = 29 if kinds[0] in "efgkor" else 23
+    form = (fixed or "")[place : place + 1]
+    if form in _FORMS:
+        return _FORMS[form]
+    if kinds[0] == "m":
+        return "electronic"
+    rda = {_OF_338.get(each.strip()[0]) for each in f338 if len(each.strip()) == 2} - {None}
+    if len(rda) == 1:
+        return rda.pop()
+    physical = {_OF_007.get(each[:1]) for each in f007} - {None}
+    remote = all(each[1:2] == "r" for each in f007 if each[:1] == "c")
+    whole = physical == {"microform"} or (physical == {"electronic"} and remote)
+    if whole and not rda and kinds[1] not in "bis":
+        return physical.pop()
+    if form == " ":
+        return "tangible"
+    return physical.pop() if len(physical) == 1 else None
 
 
 def _unique(values: Any) -> list[str]:

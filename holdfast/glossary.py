@@ -46,6 +46,7 @@ COLUMNS: dict[str, str] = {
     "system_numbers": "035 $a as they stand: numbers of other systems",
     "last_modified": "005",
     "material_type": "leader/06-07 in words",
+    "carrier": "electronic, microform or tangible (print, disc …), by 008, leader, 338 and 007; empty: unknown",
     "ocn": "OCLC numbers, without prefix and leading zeros",
     "isbn": "ISBN-13 whose check digit is right",
     "issn": "ISSN whose check digit is right",

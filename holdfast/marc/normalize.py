@@ -16,11 +16,12 @@ from stdnum import isbn, issn
 
 from holdfast.identity import correlation_ids, fingerprints
 from holdfast.marc import identifiers, picking
+from holdfast.marc.carriers import carriers
 from holdfast.marc.folding import Folding
 from holdfast.marc.string_views import numbers, series_of_texts, series_of_views, text, text_buffers
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
-VERSION = "3"
+VERSION = "4"
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "record": pl.UInt32,
@@ -35,6 +36,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "leader": pl.String,
     "status": pl.String,  # leader/05
     "material_type": pl.String,  # by leader/06-07, in words
+    "carrier": pl.String,  # 'electronic', 'microform' or 'tangible' (module carriers); null: unknown
     "encoding": pl.String,
     "ocn": pl.List(pl.String),  # digits without prefix and leading zeros
     "isbn": pl.List(pl.String),  # ISBN-13 whose check digit is right
@@ -346,13 +348,15 @@ def _imprint_year(picked: _Picked) -> pl.Series:
     return _years(years, known)
 
 
-def _of_leader(leaders: pl.Series) -> dict[str, pl.Series]:
+def _of_leader(leaders: pl.Series, picked: _Picked) -> dict[str, pl.Series]:
     column = text(leaders)
     views, material = np.empty((len(leaders), 4), dtype=np.uint32), np.empty(len(leaders), dtype=np.uint32)
+    more = picked.rows(picking.ALL_007), picked.rows(picking.ALL_338)
     picking.leader_parts(column, _MATERIALS, _SERIAL, views, material)
     return {
         "status": series_of_views(views, [column.data], None),
         "material_type": _MATERIAL_NAMES.gather(pl.Series(material)),
+        "carrier": carriers(column, picked.values, picked.first[picking.FIRST_008], *more),
     }
 
 
@@ -439,7 +443,7 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         "system_numbers": picked.identifiers(picking.ALL_035, identifiers.system_numbers, _stripped),
         "last_modified": picked.stripped(picking.FIRST_005),
         "leader": records["leader"],
-        **_of_leader(records["leader"]),
+        **_of_leader(records["leader"], picked),
         "encoding": records["encoding"],
         "ocn": _ocns(picked),
         "isbn": picked.identifiers(picking.ALL_020, identifiers.isbns, isbns, more=13),

@@ -20,14 +20,28 @@ from holdfast.marc.text_spans import begin_of, characters, copied, source_of, st
 FIRST_001, FIRST_003, FIRST_005, FIRST_008, FIRST_AUTHOR, FIRST_264, FIRST_260 = range(7)
 FIRSTS = 7
 # Places in `rows`: all rows of a field.
-ALL_001, ALL_008, ALL_010, ALL_020, ALL_022, ALL_035, ALL_041, ALL_245, WORK_130, WORK_240, WORK_245 = range(11)
-ALLS = 11
+(
+    ALL_001,
+    ALL_008,
+    ALL_010,
+    ALL_020,
+    ALL_022,
+    ALL_035,
+    ALL_041,
+    ALL_245,
+    WORK_130,
+    WORK_240,
+    WORK_245,
+    ALL_007,
+    ALL_338,
+) = range(13)
+ALLS = 13
 
 
 def tag_table() -> Any:
     """bool[1000]: the tags that facts come from."""
     table = np.zeros(1000, dtype=np.bool_)
-    table[[1, 3, 5, 8, 10, 20, 22, 35, 41, 100, 110, 111, 130, 240, 245, 260, 264]] = True
+    table[[1, 3, 5, 7, 8, 10, 20, 22, 35, 41, 100, 110, 111, 130, 240, 245, 260, 264, 338]] = True
     return table
 
 
@@ -79,6 +93,8 @@ def pick(
             one = FIRST_003
         elif tag == 5:
             one = FIRST_005
+        elif tag == 7:
+            all_of = ALL_007
         elif tag == 8:
             one, all_of = FIRST_008, ALL_008
         elif tag == 41:
@@ -91,6 +107,9 @@ def pick(
         elif tag == 260:
             if code == 0x63:
                 one = FIRST_260
+        elif tag == 338:
+            if code == 0x62:
+                all_of = ALL_338
         elif code == 0x61 and tag < 100:
             all_of = ALL_010 if tag == 10 else ALL_020 if tag == 20 else ALL_022 if tag == 22 else ALL_035
         elif tag == 100 or tag == 110 or tag == 111:

@@ -82,6 +82,10 @@ class Source(Table):
         default=("control_number", "ocn", "isbn", "issn", "lccn"),
         description="keys tried, in this order; `title` (title, author and year together) is weaker and may stand last",
     )
+    match_across_carriers: bool = Field(
+        default=False,
+        description="whether an ISBN, ISSN, LCCN or title joins records on different carriers, too: an e-book to the printed book",
+    )
     schedule: Cron = Field(default="0 2 * * *", description="cron of the nightly load of the day before")
     completeness: Cron = Field(
         default="0 6 * * 0", description="OAI-PMH and SRU: cron of the comparison with all that the source has"
