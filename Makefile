@@ -19,11 +19,11 @@ $(VENV)/.ready: requirements.lock
 	@chmod +x $(BIN)/holdfast
 	@touch $@
 
-run: $(VENV)/.ready  ## start all, load the samples (or DROP=file.mrc), print what came out; ARGS=--once ends there
-	@$(BIN)/python -m commands.main run $(if $(DROP),--drop "$(DROP)") $(ARGS)
+run: $(VENV)/.ready  ## start all, load the samples (or DROP=file.mrc), print what came out; ARGS=--once ends there, CONFIG=another holdfast.toml
+	@$(BIN)/python -m commands.main run $(if $(CONFIG),--config "$(CONFIG)") $(if $(DROP),--drop "$(DROP)") $(ARGS)
 
 stop: $(VENV)/.ready  ## stop what `make run` left running
-	@$(BIN)/python -m commands.main stop
+	@$(BIN)/python -m commands.main stop $(if $(CONFIG),--config "$(CONFIG)")
 
 test: $(VENV)/.ready  ## the whole suite, in two processes
 	@$(BIN)/python -m commands.main setup --tests

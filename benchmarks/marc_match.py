@@ -27,7 +27,7 @@ import polars as pl
 
 from benchmarks.measure import OURS, ROOT, Contender, clock, compare, report, show
 from holdfast.catalogue.evidence import COMPARED, IDENTIFIERS
-from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, match
+from holdfast.catalogue.matching import MATCHED, NAMES_A_PUBLICATION, RECORD_COLUMNS, match
 from holdfast.catalogue.snapshot import RECORDS as SNAPSHOT
 from holdfast.marc import read_blocks, read_columns
 from holdfast.marc.normalize import normalize
@@ -111,7 +111,7 @@ def make(base: pl.DataFrame, folder: Path, incoming: int, live: int, seed: int =
             pl.concat_str(pl.lit("in"), "at").alias("control_number"),
             pl.lit("HOLDFAST").alias("control_number_org"),
             pl.concat_str("content_sha256", "copy").alias("comparable_sha256"),
-            *("ocn", "isbn", "issn", "lccn", "title", "title_key", "author", "author_key", "year"),
+            *("ocn", "isbn", "issn", "lccn", "title", "title_key", "author", "author_key", "year", "carrier"),
         )
         rows.select(SNAPSHOT.names()).cast(SNAPSHOT).write_parquet(folder / f"live-{start:08}.parquet")
     random = np.random.default_rng(seed)
@@ -202,9 +202,9 @@ def compare_plainly(
             right = set(_keys(theirs, kind, live=live))
             agrees = bool(left & right)
             known = agrees or bool(_organizations(left) & _organizations(right))
-        elif kind == "year":
-            known = ours["year"] is not None and theirs["year"] is not None
-            agrees = ours["year"] == theirs["year"]
+        elif kind in ("year", "carrier"):
+            known = ours[kind] is not None and theirs[kind] is not None
+            agrees = ours[kind] == theirs[kind]
         else:
             one, two = ours[f"{kind}_key"], theirs[f"{kind}_key"]
             known = bool(one and two)
@@ -216,6 +216,22 @@ def compare_plainly(
 
 def _set_apart(ours: dict[str, Any], theirs: dict[str, Any], live: bool) -> bool:
     return any(kind in IDENTIFIERS for kind in compare_plainly(ours, theirs, live)[1])
+
+
+def _on_other_carriers(ours: dict[str, Any], theirs: dict[str, Any], kind: str) -> bool:
+    one, two = ours["carrier"], theirs["carrier"]
+    return kind in NAMES_A_PUBLICATION and one is not None and two is not None and bool(one != two)
+
+
+def _parts(kind: str, group: Sequence[dict[str, Any]]) -> list[tuple[dict[str, Any], list[dict[str, Any]], bool]]:
+    """(winner, its part of the group, whether its one record does not say to which part it belongs)."""
+    known = [row for row in group if row["carrier"] is not None]
+    carriers = sorted({row["carrier"] for row in known})
+    if kind not in NAMES_A_PUBLICATION or len(carriers) < 2:
+        return [(group[0], list(group), False)]
+    parts = [[row for row in known if row["carrier"] == each] for each in carriers]
+    unsure = [(known[0], [known[0], row], True) for row in group if row["carrier"] is None]
+    return [(part[0], part, False) for part in parts if len(part) > 1] + unsure
 
 
 def _newest(row: dict[str, Any]) -> tuple[str, int]:
@@ -239,35 +255,37 @@ def match_plainly(
                 groups.setdefault(key, set()).add(row["record"])
         verdicts: dict[int, tuple[str, str, dict[str, Any]]] = {}
         for key in sorted(key for key, group in groups.items() if len(group) > 1):
-            group = sorted((by_number[each] for each in groups[key]), key=_newest, reverse=True)
-            winner = group[0]
-            everyone = group
-            if kind == "title":
-                group = [winner, *(each for each in group[1:] if not _set_apart(each, winner, False))]
-                if len(group) == 1:
-                    continue
-            if kind == "control_number":
-                same = True
-            elif kind == "title":
-                same = len({each["comparable_sha256"] for each in group}) == 1
-            else:
-                same = len({each["title_key"] for each in group}) == 1
-            for each in group:
-                number = each["record"]
-                if same and each is winner:
-                    continue
-                row = {
-                    "verdict": "duplicate" if same else "collision",
-                    "matched_by": kind,
-                    "evidence": f"{kind} {key}",
-                    "target": None,
-                    "other": winner["correlation_id"]
-                    if same
-                    else ",".join(every["correlation_id"] for every in everyone[:11]),
-                }
-                rank = (row["verdict"], key, row)
-                if number not in verdicts or rank[:2] < verdicts[number][:2]:
-                    verdicts[number] = rank
+            whole = sorted((by_number[each] for each in groups[key]), key=_newest, reverse=True)
+            for winner, group, unsure in _parts(kind, whole):
+                everyone = whole if unsure else group
+                if kind == "title":
+                    group = [winner, *(each for each in group[1:] if not _set_apart(each, winner, False))]
+                    if len(group) == 1:
+                        continue
+                if unsure:
+                    same = False
+                elif kind == "control_number":
+                    same = True
+                elif kind == "title":
+                    same = len({each["comparable_sha256"] for each in group}) == 1
+                else:
+                    same = len({each["title_key"] for each in group}) == 1
+                for each in group:
+                    number = each["record"]
+                    if (same or unsure) and each is winner:
+                        continue
+                    row = {
+                        "verdict": "duplicate" if same else "collision",
+                        "matched_by": kind,
+                        "evidence": f"{kind} {key}",
+                        "target": None,
+                        "other": winner["correlation_id"]
+                        if same
+                        else ",".join(every["correlation_id"] for every in everyone[:11]),
+                    }
+                    rank = (row["verdict"], key, row)
+                    if number not in verdicts or rank[:2] < verdicts[number][:2]:
+                        verdicts[number] = rank
         decided.update({number: rank[2] for number, rank in verdicts.items()})
 
     for kind in kinds:
@@ -285,6 +303,8 @@ def match_plainly(
         for rank, kind in enumerate(kinds):
             for key in _keys(row, kind, live=True):
                 for number in index.get((kind, key), ()):
+                    if _on_other_carriers(by_number[number], row, kind):
+                        continue
                     found = (rank, f"{kind} {key}", kind)
                     own = hits.setdefault(number, {})
                     target = row["instance_id"]

@@ -22,14 +22,25 @@ import sys
 import tempfile
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import polars as pl
 import pymarc
 
-from benchmarks.measure import OURS, ROOT, Contender, clock, compare, measure, report, show
+from benchmarks.measure import (
+    OURS,
+    ROOT,
+    Contender,
+    clock,
+    compare,
+    count_records,
+    measure,
+    missing_package,
+    report,
+    show,
+)  # fmt: skip
 from holdfast.identity import correlation_id, fingerprint
 from holdfast.marc import Frames, read_blocks, read_columns
 from holdfast.marc.frames import NORMALIZED_SUBFIELDS
@@ -162,11 +173,14 @@ def _facts(rows: list[tuple[Any, ...]], number: int, file: str, data: bytes) -> 
     title, author, fields = [], None, set()
     languages: list[str] = []
     publications: list[str] = []
+    physical: list[str] = []
     work: dict[str, list[str]] = {}
     for _, place, tag, _, ind2, code, value, _ in rows:
         fields.add(place)
         if code is None:
             control.setdefault(tag, value)
+            if tag == "007":
+                physical.append(value)
             continue
         values.setdefault((tag, code), []).append(value)
         if tag == "245" and code in "abnp":
@@ -208,6 +222,7 @@ def _facts(rows: list[tuple[Any, ...]], number: int, file: str, data: bytes) -> 
         leader,
         leader[5],
         "serial" if leader[7] in "bis" and leader[6] == "a" else _MATERIAL.get(leader[6], "other"),
+        carrier_plainly(leader[6:8], fixed, physical, values.get(("338", "b"), [])),
         "ascii" if data.isascii() and b"\x1b" not in data else "utf-8" if leader[9] == "a" else "marc-8",
         _unique(each[1] for each in ocn if each),
         _unique(map(normalize_isbn, values.get(("020", "a"), []))),
@@ -229,6 +244,38 @@ def _facts(rows: list[tuple[Any, ...]], number: int, file: str, data: bytes) -> 
     )
 
 
+_FORMS = {
+    **dict.fromkeys("oqs", "electronic"),
+    **dict.fromkeys("abc", "microform"),
+    **dict.fromkeys("dfr", "tangible"),
+}
+_OF_007 = {"c": "electronic", "h": "microform", **dict.fromkeys("adfgkmoqrstv", "tangible")}
+_OF_338 = {"c": "electronic", "h": "microform", **dict.fromkeys("egmnpsv", "tangible")}
+
+
+def carrier_plainly(kinds: str, fixed: str | None, f007: Sequence[str], f338: Sequence[str]) -> str | None:
+    """holdfast.marc.carriers in plain Python; `kinds` is leader/06-07."""
+    if kinds[0] not in "atcdijmpefgkor":
+        return None
+    place = 29 if kinds[0] in "efgkor" else 23
+    form = (fixed or "")[place : place + 1]
+    if form in _FORMS:
+        return _FORMS[form]
+    if kinds[0] == "m":
+        return "electronic"
+    rda = {_OF_338.get(each.strip()[0]) for each in f338 if len(each.strip()) == 2} - {None}
+    if len(rda) == 1:
+        return rda.pop()
+    physical = {_OF_007.get(each[:1]) for each in f007} - {None}
+    remote = all(each[1:2] == "r" for each in f007 if each[:1] == "c")
+    whole = physical == {"microform"} or (physical == {"electronic"} and remote)
+    if whole and not rda and kinds[1] not in "bis":
+        return physical.pop()
+    if form == " ":
+        return "tangible"
+    return physical.pop() if len(physical) == 1 else None
+
+
 def _unique(values: Any) -> list[str]:
     return list(dict.fromkeys(each for each in values if each is not None))
 
@@ -244,13 +291,20 @@ def _key(text: str | None) -> str:
 WAYS = {OURS: with_holdfast, f"{OURS}-1-thread": with_one_thread, "pymarc": with_pymarc, "mrrc": with_mrrc}
 
 
-def _inputs(data: Path, folder: Path, quick: bool, records: int) -> Iterator[tuple[str, Path, str]]:
+INPUTS = ("aco", "marc-8")
+
+
+def _inputs(
+    data: Path, folder: Path, quick: bool, records: int, wanted: Sequence[str]
+) -> Iterator[tuple[str, Path, str]]:
     """(name, file, character set for yaz-marcdump)"""
-    aco = sorted((data / "marc" / "aco").glob("aco-orig.mrc.gz" if quick else "*.mrc.gz"))
-    file = repeated(joined(aco, folder / "aco.mrc"), 0 if quick else records)
-    yield f"ACO{' (as supplied)' if quick else ', repeated'}, UTF-8", file, "utf-8"
-    virginia = joined(sorted((data / "marc" / "uva-marc8").glob("*.mrc")), folder / "uva.mrc")
-    yield "Virginia, repeated, MARC-8", repeated(virginia, 6_000 if quick else records), "marc-8"
+    if "aco" in wanted:
+        aco = sorted((data / "marc" / "aco").glob("aco-orig.mrc.gz" if quick else "*.mrc.gz"))
+        file = repeated(joined(aco, folder / "aco.mrc"), 0 if quick else records)
+        yield f"ACO{' (as supplied)' if quick else ', repeated'}, UTF-8", file, "utf-8"
+    if "marc-8" in wanted:
+        virginia = joined(sorted((data / "marc" / "uva-marc8").glob("*.mrc")), folder / "uva.mrc")
+        yield "Virginia, repeated, MARC-8", repeated(virginia, 6_000 if quick else records), "marc-8"
 
 
 def joined(files: list[Path], to: Path) -> Path:
@@ -285,7 +339,11 @@ def _head(file: Path, folder: Path, records: int = 10) -> Path:
 
 def contenders(file: Path, charset: str) -> list[Contender]:
     found = [
-        Contender(name, [sys.executable, "-m", "benchmarks.marc_read", "--way", name, "--file", str(file)])
+        Contender(
+            name,
+            [sys.executable, "-m", "benchmarks.marc_read", "--way", name, "--file", str(file)],
+            missing_package("mrrc") if name == "mrrc" else "",
+        )
         for name in WAYS
     ]
     yaz = shutil.which("yaz-marcdump") or ""
@@ -313,6 +371,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.marc_read", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a part of the input; ends within 50 seconds")
     parser.add_argument("--records", type=int, default=250_000, help="how many the input is repeated to")
+    parser.add_argument(
+        "--input", choices=INPUTS, action="append", help="only this one; may be repeated (default: all)"
+    )
     parser.add_argument("--growth", action="store_true", help="time and memory from 25,000 to 1,000,000 records")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     parser.add_argument("--file", type=Path, help="another file of binary MARC, UTF-8")
@@ -337,8 +398,10 @@ def main() -> int:
             growth(data, folder)
             return 0
         own = [(arguments.file.name, arguments.file.resolve(), "utf-8")] if arguments.file else None
-        for what, file, charset in own or _inputs(data, folder, arguments.quick, arguments.records):
-            records = file.read_bytes().count(b"\x1d")
+        for what, file, charset in own or _inputs(
+            data, folder, arguments.quick, arguments.records, arguments.input or INPUTS
+        ):
+            records = count_records(file)
             what = f"{what}: {records:,} records, {file.stat().st_size / 1e6:.1f} MB"
             taking_part = contenders(file, charset)
             results.append(

@@ -29,7 +29,7 @@ import pymarc
 from stdnum import isbn, issn
 
 from benchmarks.marc_read import _head, joined, repeated, silence
-from benchmarks.measure import OURS, ROOT, Contender, clock, compare, measure, report, show
+from benchmarks.measure import OURS, ROOT, Contender, clock, compare, count_records, measure, report, show
 from holdfast.marc import Frames, read_blocks, read_columns
 from holdfast.marc.parallel import map_in_order
 from holdfast.marc.validation import load_rules, validate
@@ -327,7 +327,7 @@ def main() -> int:
         file = arguments.file.resolve() if arguments.file else joined(aco, folder / "aco.mrc")
         if not arguments.quick and not arguments.file:
             file = repeated(file, arguments.records)
-        records = file.read_bytes().count(b"\x1d")
+        records = count_records(file)
         name = file.name if arguments.file else "ACO, as supplied" if arguments.quick else "ACO, repeated"
         what = f"{name}: {records:,} records, {file.stat().st_size / 1e6:.1f} MB"
         result = compare("marc_validate", what, contenders(file), units=records, unit="records/s", rate=True, rounds=3)

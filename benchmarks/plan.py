@@ -24,12 +24,12 @@ from typing import Any
 import polars as pl
 import pymarc
 
-from benchmarks.measure import OURS, ROOT, Contender, clock, compare, report, show
+from benchmarks.measure import OURS, ROOT, Contender, clock, compare, missing_package, report, show
 from holdfast.catalogue.fields import as_catalogued, comparable_leader, field_texts
 from holdfast.catalogue.merging import Protection
 from holdfast.catalogue.plan import plan_part
-from holdfast.catalogue.plan_document import Part, PlanHash, add_counts, count_part, measure_part, sign
-from holdfast.catalogue.surprises import SURPRISES, first_of, frequencies, surprising
+from holdfast.catalogue.plan_document import PlanHash, add_counts, count_changes, measure_part, sign
+from holdfast.catalogue.surprises import SURPRISES, first_of, frequencies, marc_reasons, surprising
 from holdfast.marc import read_blocks, read_columns
 
 SIZES = {False: 25_000, True: 2_000}  # pairs; by --quick
@@ -114,17 +114,15 @@ def _plan(folder: Path, to: Path) -> tuple[int, pl.DataFrame]:
     for number, file in enumerate(files):
         todo = pl.read_parquet(file)
         versions = todo.select("target", pl.lit(1, pl.Int64).alias("version"), pl.lit("").alias("source_id"))
-        part = Part(
-            *plan_part(
-                todo,
-                pl.read_parquet(folder / f"subfields-{number:03}.parquet"),
-                pl.read_parquet(folder / f"live-{number:03}.parquet"),
-                versions,
-                _PROTECTED,
-            )
+        part = plan_part(
+            todo,
+            pl.read_parquet(folder / f"subfields-{number:03}.parquet"),
+            pl.read_parquet(folder / f"live-{number:03}.parquet"),
+            versions,
+            _PROTECTED,
         )
         hashed.add(*part)
-        counts.append(count_part(part))
+        counts.append(count_changes(part.plan, part.changes))
         measures = measure_part(part, protection, Protection(()))
         for name, frame in zip(("plan", "patches", "changes"), part, strict=True):
             frame.write_parquet(to / f"{name}-{number:03}.parquet")
@@ -132,7 +130,7 @@ def _plan(folder: Path, to: Path) -> tuple[int, pl.DataFrame]:
     rare, first = frequencies(add_counts(counts), {}, 0), pl.DataFrame(schema=SURPRISES)
     for number in range(len(files)):
         changes, plan = (pl.read_parquet(to / f"{name}-{number:03}.parquet") for name in ("changes", "plan"))
-        first = first_of(pl.concat([first, surprising(changes, plan, rare, protection)]))
+        first = first_of(pl.concat([first, surprising(changes, plan, rare, marc_reasons(protection))]))
     first.write_parquet(to / "surprises.parquet")
     if measures is not None:
         sign(hashed.hexdigest(), measures, b"a secret of the benchmark")
@@ -171,7 +169,8 @@ def contenders(folder: Path, *, quick: bool) -> list[Contender]:
     def of(name: str, note: str) -> Contender:
         step = _SHARES.get(name, {}).get(quick, 1)
         command = [sys.executable, "-m", "benchmarks.plan", "--way", name, "--folder", str(folder), "--step", str(step)]
-        return Contender(name, command, note=note + (f"; one pair in {step}" if step > 1 else ""))
+        missing = "" if name == OURS else missing_package("deepdiff")
+        return Contender(name, command, missing, note=note + (f"; one pair in {step}" if step > 1 else ""))
 
     return [
         of(OURS, "reads Parquet, writes the whole plan"),

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field
 
 from catalog_assets.partitions import SETTINGS
+from catalog_assets.writing.plan_metadata import link_to
 from holdfast.catalogue.plan_document import PlanRefusedError
 from holdfast.environment import read_environment
 from resources.ils.client import Ils
@@ -18,6 +19,7 @@ from resources.ledger.feed_gate import look_at_feed
 from resources.ledger.gate import Gate, choose, look_at
 from resources.ledger.plans import Plans
 from resources.postgres.client import Postgres
+from resources.reports.client import ReportFolder
 
 
 class Verdict(Enum):
@@ -29,7 +31,7 @@ class Approval(dg.Config):
     source: str = Field(description="name of the source or feed in holdfast.toml")
     day: str = Field(description="of the window, as 2026-01-31")
     plan: str = Field(
-        description="the plan's hash, or its first 12 characters: metadata `plan_sha256` of change_plan (with its page) or feed_plan"
+        description="the plan's hash, or its first 12 characters: metadata `plan_sha256` of change_plan or feed_plan, beside the link to its page"
     )
     decision: Verdict = Field(description="approve: the plan is written; reject: it is not")
     who: str = Field(min_length=2, description="you: who decides")
@@ -45,25 +47,39 @@ def decide_plan(
     lake: dg.ResourceParam[Lake],
     postgres: dg.ResourceParam[Postgres],
     ils: dg.ResourceParam[Ils],
+    report_folder: dg.ResourceParam[ReportFolder],
 ) -> None:
     plans = Plans(postgres, ils.name)
     try:
         gate = decide(lake, plans, config, context.run_id)
     except (PlanRefusedError, ValueError) as error:
         raise dg.Failure(str(error)) from error
+    page = link_to(report_folder, config.source, partition_of(config).split("|")[0], gate.plan_sha256)
     context.log_event(
         dg.AssetObservation(
             "feed_plan" if config.source in SETTINGS.feeds else "change_plan",
-            partition=f"{config.day}|{config.source}",
+            partition=partition_of(config),
             metadata={
                 "decision": config.decision.value,
                 "who": config.who,
                 "why": config.why,
                 "plan_sha256": gate.plan_sha256,
                 "changes": gate.measures.changes,
+                **({"page": page} if page else {}),
             },
         )
     )
+
+
+def partition_of(config: Approval) -> str:
+    """
+    Raises:
+        ValueError: the day is none.
+    """
+    try:
+        return f"{dt.date.fromisoformat(config.day).isoformat()}|{config.source}"
+    except ValueError:
+        raise ValueError(f"day: found {config.day!r}; write it as 2026-01-31") from None
 
 
 def decide(lake: Lake, plans: Plans, config: Approval, run_id: str) -> Gate:
@@ -76,7 +92,7 @@ def decide(lake: Lake, plans: Plans, config: Approval, run_id: str) -> Gate:
     if config.source not in {*SETTINGS.sources, *SETTINGS.feeds}:
         allowed = f"sources {', '.join(sorted(SETTINGS.sources)) or 'none'}; feeds {', '.join(sorted(SETTINGS.feeds)) or 'none'}"
         raise ValueError(f"source: found {config.source!r} (allowed: {allowed})")
-    partition = f"{dt.date.fromisoformat(config.day).isoformat()}|{config.source}"
+    partition = partition_of(config)
     budget, secret = SETTINGS.budget_of(config.source), read_environment().need("HOLDFAST_MASKING_SALT").encode()
     if feed := SETTINGS.feeds.get(config.source):
         document = choose(lake, partition, config.plan, "feed_plan")

@@ -105,13 +105,14 @@ def budget_spec(asset: str, partitions: dg.PartitionsDefinition = LOADS) -> dg.A
     )
 
 
-def budget_result(waiting: list[str]) -> dg.AssetCheckResult:
-    """`waiting`: why the plan needs approval; it stops nothing by itself, `ils_commits` waits."""
+def budget_result(waiting: list[str], page: dg.MetadataValue) -> dg.AssetCheckResult:
+    """`waiting`: why the plan needs approval; it stops nothing by itself, what writes it waits. `page`: the plan's."""
     return dg.AssetCheckResult(
         check_name="within_budget",
         passed=not waiting,
         severity=dg.AssetCheckSeverity.WARN,
         description="; ".join(waiting) or "it needs no approval",
+        metadata={"page": page},
     )
 
 

@@ -150,7 +150,7 @@ def build_defs(*, resource_overrides: Mapping[str, Any] | None = None) -> dg.Def
             build_quality_sensor(),
             build_approved_plan_sensor(SETTINGS, [WRITE_APPROVED_PLAN, WRITE_APPROVED_FEED]),
             build_run_failure_sensor(),
-            build_asked_runs_sensor([CATALOGUE_LOAD, MUSEUM_LOAD, WRITE_APPROVED_PLAN, WRITE_APPROVED_FEED]),
+            build_asked_runs_sensor([CATALOGUE_LOAD, FEED_LOAD, MUSEUM_LOAD, WRITE_APPROVED_PLAN, WRITE_APPROVED_FEED]),
             *build_authority_sensors(SETTINGS),
         ],
         schedules=[

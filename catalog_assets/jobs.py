@@ -2,7 +2,10 @@
 
 import dagster as dg
 
-# Runs of one ILS go one after the other (dagster.yaml, tag_concurrency_limits): each must see what the one before wrote.
+from catalog_assets.recovery.orders import WRITES
+
+_PARSES = {"dagster-celery/queue": "marc21.parse"}
+
 CATALOGUE_LOAD = dg.define_asset_job(
     "catalogue_load",
     # The rhythm is of all sources and no one's load: drop_rhythm_sensor looks at it.
@@ -16,7 +19,7 @@ CATALOGUE_LOAD = dg.define_asset_job(
         "ils_commits",
     )
     - dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("harvested_marc"), "drops_come_as_expected")),
-    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
+    tags=WRITES,
     description="The drops of a source and day, from the folder to the library system.",
 )
 
@@ -24,9 +27,9 @@ CATALOGUE_LOAD = dg.define_asset_job(
 WRITE_APPROVED_PLAN = dg.define_asset_job(
     "write_approved_plan",
     selection=dg.AssetSelection.assets("ils_commits"),
-    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
-    description="Writes the plan of a source and day as it is: approved by a person (approved_plan_sensor), or after it waited for the "
-    "quota or another run (asked_runs_sensor).",
+    tags=WRITES,
+    description="Writes the plan of a source and day as it is: approved by a person (approved_plan_sensor), or after a halt "
+    "stopped it or it waited for the quota or another run (asked_runs_sensor).",
 )
 
 # Not the rest of the load: whether what changed is to be matched, planned and written again is for a person to say.
@@ -35,29 +38,29 @@ CHANGED_RULES = dg.define_asset_job(
     selection=dg.AssetSelection.assets("normalized_records", "record_issues"),
     description="Records of a source and day by the present code and rules, from what was harvested; writes no library system. Parts "
     "in which nothing differs stay as they are.",
-    tags={"dagster-celery/queue": "marc21.parse"},
+    tags=_PARSES,
 )
 
 FEED_LOAD = dg.define_asset_job(
     "feed_load",
     selection=dg.AssetSelection.assets("feed_drops", "feed_plan", "feed_commits"),
-    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
+    tags=WRITES,
     description="The files of a feed and day, of patrons, items or holdings, from the folder to the library system.",
 )
 
 WRITE_APPROVED_FEED = dg.define_asset_job(
     "write_approved_feed",
     selection=dg.AssetSelection.assets("feed_commits"),
-    tags={"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"},
-    description="Writes the plan of a feed and day as it is: approved by a person (approved_plan_sensor), or after it waited for the "
-    "quota or another run (asked_runs_sensor).",
+    tags=WRITES,
+    description="Writes the plan of a feed and day as it is: approved by a person (approved_plan_sensor), or after a halt "
+    "stopped it or it waited for the quota or another run (asked_runs_sensor).",
 )
 
 PARTNER_EXPORT = dg.define_asset_job(
     "partner_export",
     selection=dg.AssetSelection.assets("partner_exports"),
     description="An export for a partner, of what the catalogue was when it was last looked at.",
-    tags={"dagster-celery/queue": "marc21.parse"},
+    tags=_PARSES,
 )
 
 MUSEUM_LOAD = dg.define_asset_job(
@@ -71,7 +74,7 @@ AUTHORITY_LOAD = dg.define_asset_job(
     "authority_load",
     selection=dg.AssetSelection.assets("authority_records"),
     description="The authority files of holdfast.toml, from their folders to the lake.",
-    tags={"dagster-celery/queue": "marc21.parse"},
+    tags=_PARSES,
 )
 
 # A job of its own: a load is written whether or not its headings could be linked, and does not wait for it.
@@ -79,14 +82,14 @@ AUTHORITY_LINKING = dg.define_asset_job(
     "authority_linking",
     selection=dg.AssetSelection.assets("authority_links"),
     description="The headings of a source and day, linked to the authority records.",
-    tags={"dagster-celery/queue": "marc21.parse"},
+    tags=_PARSES,
 )
 
 AUTHORITY_WHAT_IF = dg.define_asset_job(
     "authority_what_if_report",
     selection=dg.AssetSelection.assets("authority_what_if"),
     description="What the authority files that lie in their folders would change, before they are loaded. Writes a report only.",
-    tags={"dagster-celery/queue": "marc21.parse"},
+    tags=_PARSES,
 )
 
 # A job of its own, after the load's run: writing does not wait for plots (docs/decisions/0015).
@@ -94,14 +97,14 @@ QUALITY_REPORTING = dg.define_asset_job(
     "quality_reporting",
     selection=dg.AssetSelection.assets("quality_report"),
     description="The quality report of a source and day: figures and a page.",
-    tags={"dagster-celery/queue": "marc21.parse", "dagster/priority": "-1"},  # loads that wait go before
+    tags=_PARSES | {"dagster/priority": "-1"},  # loads that wait go before
 )
 
 COMPLETENESS = dg.define_asset_job(
     "completeness",
     selection=dg.AssetSelection.assets("harvest_completeness"),
     description="What a repository lists against what was harvested of it.",
-    tags={"dagster-celery/queue": "marc21.parse"},
+    tags=_PARSES,
 )
 
 # Reads only: it need not wait for what writes to the library system.

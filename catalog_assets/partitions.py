@@ -20,6 +20,10 @@ DAYS = dg.DailyPartitionsDefinition(
     end_offset=1,  # today is a partition: drops are loaded on the day they come
 )
 LOADS = dg.MultiPartitionsDefinition({"source": dg.StaticPartitionsDefinition(sorted(SETTINGS.sources)), "day": DAYS})
+# Windows of sources and of feeds, which have no name in common.
+WINDOWS = dg.MultiPartitionsDefinition(
+    {"source": dg.StaticPartitionsDefinition(sorted({*SETTINGS.sources, *SETTINGS.feeds})), "day": DAYS}
+)
 EXPORTS = dg.MultiPartitionsDefinition(
     {"collection": dg.StaticPartitionsDefinition(sorted(SETTINGS.collections) or ["none"]), "day": DAYS}
 )

@@ -13,10 +13,14 @@ import httpx
 
 from commands.follow import Expected
 from commands.processes import CHECKOUT, Started, wait_for_file
+from holdfast.feeds.elements import FeedKind
 from holdfast.settings import Settings
+from resources.ils.feeds import TABLES
 from sensors.marc_drop_sensor import list_drops
 
 OWN = "own"
+# The samples' feeds, with what the library system must have a place for.
+_FEEDS: Mapping[str, FeedKind] = {"students": "patrons", "shelving": "items", "serials": "holdings"}
 _LOGIN = {"HOLDFAST_ILS_TENANT": "demo", "HOLDFAST_ILS_USER": "demo", "HOLDFAST_ILS_PASSWORD": "demo-secret"}
 
 
@@ -72,11 +76,19 @@ def audit_position(environ: Mapping[str, str]) -> int:
 
 
 def lay_out_samples(settings: Settings, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
-    """The sample drops; files that are there with the same content stay as they are."""
+    """The sample drops; files that are there with the same content stay as they are. Feeds that the settings do not have,
+    as the library system has no place for them, are left out, and said."""
     say("laying out the sample drops")
-    target = settings.var / "drops"
+    options = ["--to", str(settings.var / "drops")]
+    for name, kind in _FEEDS.items():
+        if name not in settings.feeds:
+            why = f"there is no [feeds.{name}]"
+            if not TABLES[settings.ils.adapter][kind]:
+                why = f"{settings.ils.adapter} has no {kind} records"
+            say(f"feeds/{name} is left out: {why}")
+            options += ["--without", f"feeds/{name}"]
     subprocess.run(
-        [sys.executable, "-m", "demo.samples", "--to", str(target)],
+        [sys.executable, "-m", "demo.samples", *options],
         env=dict(environ),
         cwd=CHECKOUT,
         check=True,

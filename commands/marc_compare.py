@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from commands.piped_console import PipedConsole
 from holdfast.environment import read_environment
 from holdfast.marc.comparing import Comparison, Made
 from holdfast.marc.rulebook import Rulebook, rulebooks
@@ -278,7 +279,7 @@ def _as_json(total: Comparison, notes: list[str]) -> dict[str, Any]:
 
 
 def _console() -> Console:
-    return Console(width=None if Console().is_terminal else 150)
+    return PipedConsole(width=None if Console().is_terminal else 150)
 
 
 def _print(total: Comparison, notes: list[str]) -> None:

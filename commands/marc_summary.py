@@ -48,9 +48,9 @@ def _figures(piece: Piece) -> Figures:
 
 
 def _show(found: dict[str, Any], top: int) -> None:
-    from rich.console import Console
+    from commands.piped_console import PipedConsole
 
-    console = Console(
+    console = PipedConsole(
         file=sys.stdout, width=None if sys.stdout.isatty() else 110, highlight=False, markup=False, emoji=False
     )
     unreadable = f", {found['unreadable']:,} can't be read" if found["unreadable"] else ", all readable"

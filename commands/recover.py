@@ -23,7 +23,12 @@ JOBS = {
 def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = parsers.add_parser("recover", help="launch a job of recovery, as the form in the UI does")
     parser.add_argument("job", choices=tuple(JOBS), help="docs/operations has a page for each")
-    parser.add_argument("--window", default="", metavar="DAY|SOURCE", help="of reconcile_, replay_ and rollback_window")
+    parser.add_argument(
+        "--window",
+        default="",
+        metavar="DAY|SOURCE",
+        help="of reconcile_, replay_ and rollback_window (of the last two also a feed's)",
+    )
     parser.add_argument("--who", required=True, help="your name: it is kept")
     parser.add_argument("--why", required=True, help="the reason: it is kept, too")
     parser.add_argument(

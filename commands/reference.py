@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from holdfast.environment import LOGINS, VARIABLES
 from holdfast.feeds.elements import ELEMENTS, KEYS, Element, FeedKind
 from holdfast.glossary import CHANGES, COLUMNS, FEEDS, PAGES
-from holdfast.marc import bibframe_crosswalk as crosswalk
+from holdfast.marc.crosswalk import vocabulary as crosswalk
 from holdfast.marc.faults import FAULTS
 from holdfast.marc.validation.issues import KINDS
 from holdfast.settings import Settings

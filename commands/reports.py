@@ -70,16 +70,16 @@ def _listing(pages: Mapping[str, list[str]], plans: Mapping[str, list[str]]) -> 
     for source, days in pages.items():
         links = "".join(f'<li><a href="/quality/{source}/{day}.html">{day}</a></li>' for day in days)
         parts.append(
-            f'<h2>{html.escape(source)}</h2><p><a href="/quality/{source}/latest.html">Latest</a></p><ul>{links}</ul>'
+            f'<h2>{html.escape(source)}: quality</h2><p><a href="/quality/{source}/latest.html">Latest</a></p><ul>{links}</ul>'
         )
     for source, names in plans.items():
         links = "".join(f'<li><a href="/plans/{source}/{name}.html">{name}</a></li>' for name in names)
         parts.append(f"<h2>{html.escape(source)}: plans</h2><ul>{links}</ul>")
     body = "".join(parts) or "<p>No reports yet: they come after a load.</p>"
     return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Quality reports</title>'
+        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Reports and plans</title>'
         "<style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:50rem;margin:2rem auto;padding:0 1rem}"
-        f"</style></head><body><main><h1>Quality reports</h1>{body}</main></body></html>"
+        f"</style></head><body><main><h1>Reports and plans</h1>{body}</main></body></html>"
     )
 
 

@@ -23,6 +23,7 @@ from holdfast.marc.validation import rules_by_source
 from holdfast.settings import Settings, load_settings
 from resources.embedded.environment import service_environment
 from resources.embedded.services import stop as stop_services
+from resources.ils.feeds import check_feeds
 
 
 def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,7 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.drop and not arguments.drop.is_file():
         print(f"{arguments.drop}: no such file; DROP names a file of binary MARC (ISO 2709)", file=sys.stderr)
         return 2
-    rules_by_source(settings)  # a wrong rule ends it here, before anything is started
+    # What is wrong ends it here, before anything is started.
+    rules_by_source(settings)
+    check_feeds(settings)
     started = Started(settings.var)
     before = set(started.names())
     try:
@@ -79,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         healthy = load(settings, api, arguments.drop, arguments.timeout, environ, say)
         if arguments.once:
             return 0 if healthy else 1
-        say(f"the UI is at {url} — Ctrl-C or `make stop` ends it all")
+        stop = f"make stop CONFIG={arguments.config}" if arguments.config else "make stop"
+        say(f"the UI is at {url} — Ctrl-C or `{stop}` ends it all")
         wait(started)
         return 0
     except KeyboardInterrupt:

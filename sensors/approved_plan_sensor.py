@@ -12,12 +12,17 @@ from holdfast.settings import Settings
 from resources.ils.client import Ils
 from resources.ledger.plans import Decision, Plans
 from resources.postgres.client import Postgres
-from sensors.halting import unless_halted
+from sensors.halting import halted_of, unless_halted
 
 
 def plan_writing(approved: Iterable[Decision]) -> dict[str, Decision]:
     """Partition → the last approval of one of its plans: the window is written once for all of them."""
     return {each.partition: each for each in approved}
+
+
+def source_of(decision: Decision) -> str:
+    """The source or feed whose plan it is."""
+    return decision.partition.partition("|")[2]
 
 
 def job_of(partition: str, settings: Settings) -> str:
@@ -40,6 +45,11 @@ def build_approved_plan_sensor(settings: Settings, jobs: Sequence[Any]) -> dg.Se
         approved = Plans(postgres, ils.name).approved_after(int(context.cursor or 0))
         if not approved:
             return dg.SkipReason("no plan was approved since")
+        halted = halted_of(sorted({source_of(each) for each in approved}))
+        free = [each for each in approved if source_of(each) not in halted]
+        # What is halted is asked for once the halt is lifted; what came after it has its run key.
+        held = [each.number for each in approved if source_of(each) in halted]
+        cursor = str(min(held) - 1 if held else approved[-1].number)
         requests = [
             dg.RunRequest(
                 run_key=f"approved:{each.number}",
@@ -47,8 +57,9 @@ def build_approved_plan_sensor(settings: Settings, jobs: Sequence[Any]) -> dg.Se
                 partition_key=partition,
                 tags={"holdfast/plan": each.plan_sha256, "holdfast/approved-by": each.who[:60]},
             )
-            for partition, each in plan_writing(approved).items()
+            for partition, each in plan_writing(free).items()
         ]
-        return dg.SensorResult(run_requests=requests, cursor=str(approved[-1].number))
+        said = "; ".join(f"{source}: {why}" for source, why in halted.items())
+        return dg.SensorResult(run_requests=requests, skip_reason=None if requests else said, cursor=cursor)
 
     return approved_plan_sensor

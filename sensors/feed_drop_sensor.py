@@ -8,7 +8,7 @@ from holdfast.harvest.file_names import shown_name
 from holdfast.settings import Settings
 from resources.museum_exports.client import DroppedFile
 from resources.vault.feeds import feed_files
-from sensors.halting import unless_halted
+from sensors.halting import halted_of, unless_halted
 from sensors.still_files import ask_for_still
 
 
@@ -38,6 +38,8 @@ def build_feed_drop_sensor(settings: Settings) -> dg.SensorDefinition:
     )
     @unless_halted(queue="ils.sync.holdings")
     def sense(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        return ask_for_still(context, settings, feed_listing(settings), still, feed_run, settings.feed_drops)
+        listing = feed_listing(settings)
+        halted = halted_of(sorted({each.collection for each in listing}))
+        return ask_for_still(context, settings, listing, still, feed_run, settings.feed_drops, halted)
 
     return sense

@@ -28,7 +28,7 @@ def halted(*, source: str = "", queue: str = "") -> str:
 def halted_of(sources: list[str], *, queue: str = "") -> dict[str, str]:
     """Source → why, of those that are halted."""
     url = read_environment().get("HOLDFAST_POSTGRES_URL")
-    if not url:
+    if not url or not sources:
         return {}
     with closing(Postgres(url, connections=1)) as postgres:
         standing = Halts(postgres).standing()
@@ -52,7 +52,7 @@ def unless_halted(
             why = halted(source=source, queue=queue)
             return dg.SkipReason(why) if why else tick(*args, **kwargs)
 
-        asking.asks_for_halts = True  # type: ignore[attr-defined]
+        asking.__dict__["asks_for_halts"] = queue
         return asking
 
     return asks

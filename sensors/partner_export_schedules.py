@@ -23,7 +23,7 @@ def _export(settings: Settings, name: str) -> dg.ScheduleDefinition:
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description=f"Exports {settings.exports[name].title or name}.",
     )
-    @unless_halted(queue="default")
+    @unless_halted(queue="marc21.parse")
     def export(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
         day = context.scheduled_execution_time.astimezone(zoneinfo.ZoneInfo(settings.library.timezone)).date()
         return dg.RunRequest(

@@ -15,7 +15,7 @@ from sensors.halting import unless_halted
 _EVENTS_A_TICK = 100
 
 # Runs that hold a load or its validation; a report of a run in hand would take time from the writing that follows.
-_GOING_ON = (
+GOING_ON = (
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
     dg.DagsterRunStatus.STARTING,
@@ -100,7 +100,7 @@ def build_quality_sensor() -> dg.SensorDefinition:
 def _going_on(instance: dg.DagsterInstance, run_ids: set[str]) -> set[str]:
     if not run_ids:
         return set()
-    wanted = dg.RunsFilter(run_ids=sorted(run_ids), statuses=list(_GOING_ON))
+    wanted = dg.RunsFilter(run_ids=sorted(run_ids), statuses=list(GOING_ON))
     return {run.run_id for run in instance.get_runs(filters=wanted)}
 
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import time
 import zoneinfo
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,13 +58,15 @@ def plan_exports(
     days: tuple[dt.date, dt.date],
     still_seconds: Mapping[str, float],
     hash_of: Hash,
+    halted: Collection[str] = (),
 ) -> tuple[list[ExportRequest], SeenExports]:
     """The runs to ask for, and what to remember.
 
     An export is all files of a collection and day. It is still when no file of it changed for `still_seconds`; a time
     of change that lies in the future counts from when it was first seen. The same content is asked for once; other
     content, also an earlier one that came back, is asked for anew. `hash_of` is called once for each state of a file.
-    `days` are the first and the last day that are partitions; what is outside is left alone.
+    `days` are the first and the last day that are partitions; what is outside is left alone. What is `halted` is looked at
+    and not asked for.
     """
     files: dict[str, list[Any]] = {}
     exports: dict[tuple[str, str], list[str]] = {}
@@ -91,7 +93,7 @@ def plan_exports(
         partition = f"{collection}|{day}"
         last, times = seen.exports.get(partition, ["", 0])
         content = hashlib.sha256("".join(sorted(parts)).encode()).hexdigest()
-        if (collection, day) not in moving and content != last:
+        if (collection, day) not in moving and content != last and collection not in halted:
             last, times = content, times + 1
             requests.append(ExportRequest(collection, day, f"{partition}:{content}:{times}"))
         asked[partition] = [last, times]
@@ -113,8 +115,10 @@ def ask_for_still(
     still_seconds: Mapping[str, float],
     run: Callable[[str, str, str], dg.RunRequest],
     folder: Path,
+    halted: Mapping[str, str] | None = None,
 ) -> dg.SensorResult:
-    """A tick: `run` makes the request of a name, day and run key; `folder` is named where there is nothing to do."""
+    """A tick: `run` makes the request of a name, day and run key; `folder` is named where there is nothing to do, with what is
+    `halted` (name → why)."""
     today = dt.datetime.now(dt.UTC).astimezone(zoneinfo.ZoneInfo(settings.library.timezone)).date()
     requests, seen = plan_exports(
         SeenExports.from_cursor(context.cursor),
@@ -123,9 +127,14 @@ def ask_for_still(
         days=(settings.partitions.first_day, today),
         still_seconds=still_seconds,
         hash_of=hash_of,
+        halted=halted or {},
     )
+    idle = [
+        f"{len(listing)} files in {folder}; none new and still",
+        *(f"{name}: {why}" for name, why in (halted or {}).items()),
+    ]
     return dg.SensorResult(
         run_requests=[run(each.collection, each.day, each.run_key) for each in requests],
-        skip_reason=None if requests else f"{len(listing)} files in {folder}; none new and still",
+        skip_reason=None if requests else "; ".join(idle),
         cursor=seen.to_cursor(),
     )

@@ -19,8 +19,10 @@ from catalog_assets.partitions import SETTINGS
 from resources.lake.client import Lake
 
 ROOT = Path(__file__).resolve().parents[1]
-# Noon of one day, also where the tests run over midnight.
-DAY = dt.datetime.now(dt.UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+# The beginning of one day, also where the tests run over midnight: it lies in the past at any hour, as a file's last change does.
+# Processes that a test starts have the same one.
+_LATELY = dt.datetime.now(dt.UTC) - dt.timedelta(minutes=1)
+DAY = dt.datetime.fromisoformat(os.environ.setdefault("DAY_OF_THE_TESTS", f"{_LATELY:%Y-%m-%d}T00:00:00+00:00"))
 ALL = (
     "harvested_marc",
     "normalized_records",

@@ -33,11 +33,13 @@ class DemoRepository(Repository):
     def start(self) -> None:
         self._thread.start()
         while not self._server.started:
+            assert self._thread.is_alive(), "the demo repository did not start"
             time.sleep(0.01)
 
     def stop(self) -> None:
         self._server.should_exit = True
-        self._thread.join(10)
+        self._thread.join(60)
+        assert not self._thread.is_alive(), "the demo repository did not end"
         self._listener.close()
 
     def fault(self, kind: str, **more: object) -> None:

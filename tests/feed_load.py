@@ -12,8 +12,11 @@ import dagster as dg
 from catalog_assets.definitions import build_defs
 from catalog_assets.partitions import SETTINGS
 from tests.catalogue_load import DAY, Loaded, assert_conserved, in_a_process
+from tests.demo_ils import DemoIls
 
 ALL = ("feed_drops", "feed_plan", "feed_commits")
+BOOK, CAN_CIRCULATE = "1a54b431-2e4f-452d-9cae-9cee66c9a892", "2b94c631-fca9-4892-a730-03ee529ffe27"
+UNDERGRAD, STAFF = "bdc2b6d4-5ceb-4a12-ab46-249b9a68473e", "3684a786-6671-4268-8ed0-9db82ebca60b"
 HEAD = "matriculation,card,login,family_name,given_name,mail,born,status,until\n"
 
 
@@ -78,3 +81,48 @@ def start_feed_load(feed: str = "students", *, chunk_records: int = 3) -> subpro
     """The job in a process of its own, to be killed; it ends with 0 where the run succeeds."""
     pace = f"chunk_records = {chunk_records}\nprogress_records = 100\nlease_seconds = 2\n"
     return in_a_process(f"from tests.feed_load import feed_load\nloaded = feed_load({feed!r})", pace)
+
+
+# ---- what is in the library system --------------------------------------------------------------------------------------
+
+
+def users(ils: DemoIls) -> dict[str, dict[str, Any]]:
+    found = ils.call("GET", "/users", params={"limit": 1000}).json()["users"]
+    return {each["externalSystemId"]: each for each in found if each.get("externalSystemId")}
+
+
+def add_user(ils: DemoIls, number: int, group: str = UNDERGRAD, **more: Any) -> dict[str, Any]:
+    body = {
+        "username": f"login{number}", "externalSystemId": f"M{number:06d}", "barcode": f"C{number:06d}", "active": True,
+        "patronGroup": group, "expirationDate": "2031-09-30T23:59:59.000+00:00",
+        "personal": {"lastName": f"Family{number}", "firstName": "Ada", "dateOfBirth": "2003-02-01T00:00:00.000+00:00"},
+    } | more  # fmt: skip
+    answer = ils.call("POST", "/users", json=body)
+    answer.raise_for_status()
+    return dict(answer.json())
+
+
+def lay_shelf(ils: DemoIls) -> None:
+    """An instance, a holdings record with number ho1, and two items."""
+    made: dict[str, Any] = {"source": "FOLIO", "title": "T", "instanceTypeId": BOOK, "hrid": "in00000000001"}
+    instance = ils.call("POST", "/instance-storage/instances", json=made).json()
+    made = {
+        "hrid": "ho1",
+        "instanceId": instance["id"],
+        "sourceId": BOOK,
+        "permanentLocationId": location(ils, "E"),
+    }
+    holdings = ils.call("POST", "/holdings-storage/holdings", json=made | {"formerIds": ["h-100"]}).json()
+    for number in (1, 2):
+        body = {"holdingsRecordId": holdings["id"], "materialTypeId": BOOK, "permanentLoanTypeId": CAN_CIRCULATE}
+        body |= {"barcode": f"39{number}", "status": {"name": "Checked out"}, "itemLevelCallNumber": "old"}
+        ils.call("POST", "/item-storage/items", json=body).raise_for_status()
+
+
+def location(ils: DemoIls, code: str) -> str:
+    found = ils.call("GET", "/locations", params={"limit": 100}).json()["locations"]
+    return next(str(each["id"]) for each in found if each["code"] == code)
+
+
+def listed(ils: DemoIls, path: str, name: str) -> list[dict[str, Any]]:
+    return list(ils.call("GET", path, params={"limit": 1000}).json()[name])

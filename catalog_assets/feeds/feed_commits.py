@@ -4,22 +4,18 @@ from functools import partial
 
 import dagster as dg
 
-from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
+from catalog_assets.checks import conservation_spec, written_spec
 from catalog_assets.partitions import FEEDS, SETTINGS, feed_of
-from catalog_assets.writing.gate_metadata import gate_metadata
-from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
+from catalog_assets.writing.committed import committed
 from holdfast.environment import read_environment
 from resources.ils.feeds import FeedIls
 from resources.lake.client import Lake
-from resources.lake.metadata import peak_mib, table_metadata
 from resources.ledger.applying_feeds import feed_refusals
 from resources.ledger.client import Ledger, Load
 from resources.ledger.feed_gate import write_feed
 from resources.ledger.plans import Plans
 from resources.postgres.client import Postgres
 from resources.postgres.halts import Halts
-from resources.postgres.metadata import quarantine_metadata
-from resources.postgres.quarantine import Quarantine
 from resources.redis.locks import Locks
 from resources.vault.client import Vault
 
@@ -55,18 +51,4 @@ def feed_commits(
     applied, gate = write_feed(
         lake, vault, partition, feed, budget, ils, ledger, locks, plans, load, salt, masked, pace, halted
     )
-    plan = lake.read("feed_plan", partition)
-    rows = outcomes(lake.read("feed_plan", partition, "standing"), plan, applied.written)
-    with lake.replace("feed_commits", partition) as writer:
-        writer.write("rows", rows)
-    counted, quarantine = conservation(rows), Quarantine(postgres, "catalogue")
-    quarantine.replace("feed_commits", partition, feed_refusals(applied, plan), run_id=context.run.run_id)
-    quarantine.count_outcomes("feed_commits", partition, counted, run_id=context.run.run_id)
-    return dg.MaterializeResult(
-        metadata=table_metadata(
-            rows.height, OUTCOMES, written_now=applied.now, **applied.pace, peak_mib=peak_mib(), **counted.outcomes
-        )
-        | gate_metadata(gate, applied.waiting)
-        | quarantine_metadata(quarantine, partition),
-        check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
-    )
+    return committed(context, lake, postgres, "feed_plan", applied, gate, feed_refusals)

@@ -22,7 +22,7 @@ RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_privat
     group_name="matching",
     owners=["team:metadata"],
     kinds={SETTINGS.ils.adapter, "parquet"},
-    code_version="2",
+    code_version="3",
     description=(
         "The live catalogue as columns: a row a record with its ids, version, identifiers and content hash; beside it, as "
         "`fields`, its fields with masked values replaced. Kept fresh from the library system's change feed, read whole "

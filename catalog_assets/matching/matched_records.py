@@ -5,7 +5,9 @@ import polars as pl
 
 from catalog_assets.checks import conservation_result, conservation_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
-from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, VERSION, Matches, collisions, match_unstopped
+from holdfast.catalogue.by_carrier import with_carrier
+from holdfast.catalogue.collisions import collisions
+from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, VERSION, Matches, match_unstopped
 from holdfast.catalogue.mending import Ordered, mend_matches
 from holdfast.catalogue.snapshot import FIELDS
 from holdfast.outcomes import Conservation
@@ -50,13 +52,14 @@ def matched_records(
     idempotency_filter: dg.ResourceParam[IdempotencyFilter],
 ) -> dg.MaterializeResult:
     (source, _), partition = load_of(context), context.partition_key
-    records = lake.scan("normalized_records", partition).select(RECORD_COLUMNS).collect()
+    records = with_carrier(lake.scan("normalized_records", partition)).select(RECORD_COLUMNS).collect()
     snapshot, state = lake.scan("catalog_snapshot"), lake.read("catalog_snapshot", table="state")
     ils = state["ils"][0]
     settle_doubts(ledger, ils, source, partition, snapshot)
     triage = Triage(postgres, "catalogue")
     stopped = unreleased(lake.read("record_issues", partition, "stopped"), records, triage, partition)
-    found = match_unstopped(records, stopped, snapshot, SETTINGS.sources[source].match)
+    how = SETTINGS.sources[source]
+    found = match_unstopped(records, stopped, snapshot, how.match, across_carriers=how.match_across_carriers)
     rows = mended(found.rows, triage, partition, snapshot)
     rows = mark_seen(rows, records, ledger, idempotency_filter, ils, source, partition)
     matched = mark_rolled_back(rows, records, postgres, ils, source, partition)

@@ -16,7 +16,7 @@ QUEUES = (
     *("marc21.parse", "ils.sync.holdings", "circulation.delta.apply", "ingestion_high", "iiif.validate"),
     *("compute_intensive", "io_bound", "default"),
 )
-# Runs that write to the library system go one after the other (dagster.yaml).
+# Runs of one ILS go one after the other (dagster.yaml, tag_concurrency_limits): each must see what the one before wrote.
 WRITES = {"holdfast/writes-to": "ils", "dagster-celery/queue": "ils.sync.holdings"}
 READS = {"dagster-celery/queue": "default"}
 RULES = MaskingRules(SETTINGS.masking.fields, SETTINGS.masking.notes_when_private)
@@ -57,7 +57,12 @@ def salt() -> bytes:
 
 
 def window_of(context: dg.OpExecutionContext) -> tuple[str, str]:
-    """(source, partition key) of the run."""
+    """(source or feed, partition key) of the run."""
     key = context.partition_key
     source = key.keys_by_dimension["source"] if isinstance(key, dg.MultiPartitionKey) else key.split("|")[1]
     return source, str(key)
+
+
+def commits_of(source: str) -> str:
+    """The asset that says what became of a window of this source or feed."""
+    return "feed_commits" if source in SETTINGS.feeds else "ils_commits"

@@ -15,7 +15,7 @@ from resources.ils.client import Ils
 from resources.lake.client import Lake
 from resources.lake.tables import as_markdown
 from resources.ledger.reconciling import RECONCILED, VERDICTS, Found, Reconciliation, as_frame, rejections
-from resources.ledger.replaying import Recoveries
+from resources.ledger.replaying import Order, Recoveries
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 
@@ -59,39 +59,48 @@ def reconcile(
     job = Reconciliation(
         postgres, ils, source, partition, RULES, salt(), audit=config.audit.value, settle_after=settle_after
     )
+    repaired = _look(lake, partition, job, None if config.dry_run else order)
+    rows = lake.read("reconcile_window", partition)
+    counts = {name: rows.filter(pl.col("verdict") == name).height for name in VERDICTS}
+    if not config.dry_run:
+        _quarantine(postgres, partition, repaired, context.run_id)
+        recount(
+            context, lake, postgres, "ils_commits", partition, {each.row["record"]: _outcome(each) for each in repaired}
+        )
+        kept = {**counts, "repaired": len(repaired)}
+        Recoveries(postgres).keep("reconcile", ils.name, source, partition, order, kept)
+    _report(context, partition, rows, {**counts, "repaired": len(repaired), "dry_run": config.dry_run})
+
+
+def _look(lake: Lake, partition: str, job: Reconciliation, order: Order | None) -> list[Found]:
+    """Every key of the window in the lake, part by part; those that were repaired: with an order only."""
     repaired: list[Found] = []
-    changed = 0
     with lake.replace("reconcile_window", partition) as writer:
         writer.write("rows", pl.DataFrame(schema=RECONCILED))
         for part in job.look():
             writer.write("rows", as_frame(part))
-            if not config.dry_run:
-                changed += job.repair(part, order)
-                repaired += [each for each in part if each.repair]
-    rows = lake.read("reconcile_window", partition)
-    counts = {name: rows.filter(pl.col("verdict") == name).height for name in VERDICTS}
-    if not config.dry_run:
-        Quarantine(postgres, "catalogue").replace(
-            "reconcile_window", partition, rejections(repaired), run_id=context.run_id
-        )
-        outcomes = {
-            each.row["record"]: (
-                "suppressed"
-                if each.repair == "acknowledged" and each.row["action"] == "suppress"
-                else _OUTCOMES[each.repair],
-                each.detail or "found written",
-            )
-            for each in repaired
-        }
-        recount(context, lake, postgres, partition, outcomes)
-        Recoveries(postgres).keep("reconcile", ils.name, source, partition, order, {**counts, "repaired": changed})
+            repaired += job.repair(part, order) if order else []
+    return repaired
+
+
+def _quarantine(postgres: Postgres, partition: str, repaired: list[Found], run_id: str) -> None:
+    Quarantine(postgres, "catalogue").replace("reconcile_window", partition, rejections(repaired), run_id=run_id)
+
+
+def _outcome(found: Found) -> tuple[str, str]:
+    """(outcome, detail) of the record of a key that was repaired."""
+    hidden = found.repair == "acknowledged" and found.row["action"] == "suppress"
+    return "suppressed" if hidden else _OUTCOMES[found.repair], found.detail or "found written"
+
+
+def _report(context: dg.OpExecutionContext, partition: str, rows: pl.DataFrame, counts: dict[str, int]) -> None:
     differing = rows.filter(pl.col("verdict") != "agreed").drop("idempotency_key").head(_SHOWN)
-    metadata: dict[str, Any] = {**counts, "repaired": changed, "dry_run": config.dry_run}
+    metadata: dict[str, Any] = {**counts}
     metadata["differing"] = dg.MetadataValue.md(as_markdown(differing, nothing="every key agrees"))
     metadata["verdicts"] = dg.MetadataValue.md("\n".join(f"- **{name}**: {text}" for name, text in VERDICTS.items()))
     context.add_output_metadata(metadata)
     context.log_event(dg.AssetObservation("ils_commits", partition=partition, metadata=metadata))
-    context.log.info("; ".join(f"{count:,} {name}" for name, count in counts.items()) + f"; {changed:,} repaired")
+    context.log.info("; ".join(f"{counts[name]:,} {name}" for name in (*VERDICTS, "repaired")))
 
 
 @dg.job(

@@ -9,7 +9,7 @@ from catalog_assets.checks import conservation_result
 from holdfast.catalogue.outcomes import OUTCOMES, conservation
 from resources.lake.client import Lake
 from resources.lake.metadata import table_metadata
-from resources.ledger.undoing import overlay_outcomes
+from resources.ledger.undo_tables import overlay_outcomes
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 
@@ -18,29 +18,30 @@ def recount(
     context: dg.OpExecutionContext,
     lake: Lake,
     postgres: Postgres,
+    asset: str,
     partition: str,
     outcomes: Mapping[int, tuple[str, str]],
 ) -> None:
-    """`ils_commits` of the window with these outcomes (record → outcome, detail) in place of what it said: in the lake, in the
+    """`asset` (ils_commits or feed_commits) of the window with these outcomes (record → outcome, detail) in place of what it said: in the lake, in the
     counts and, as a materialization with its conservation check, in Dagster.
 
     Raises:
         dg.Failure: the sum does not hold.
     """
-    if not outcomes or not lake.exists("ils_commits", partition):
+    if not outcomes or not lake.exists(asset, partition):
         return
-    rows = overlay_outcomes(lake, partition, outcomes)
+    rows = overlay_outcomes(lake, asset, partition, outcomes)
     counted = conservation(rows)
-    Quarantine(postgres, "catalogue").count_outcomes("ils_commits", partition, counted, run_id=context.run_id)
+    Quarantine(postgres, "catalogue").count_outcomes(asset, partition, counted, run_id=context.run_id)
     context.log_event(
         dg.AssetMaterialization(
-            "ils_commits", partition=partition, metadata=table_metadata(rows.height, OUTCOMES, **counted.outcomes)
+            asset, partition=partition, metadata=table_metadata(rows.height, OUTCOMES, **counted.outcomes)
         )
     )
     check = conservation_result(counted)
     evaluation: Any = (  # log_event takes it, its annotation does not say so
         dg.AssetCheckEvaluation(
-            asset_key=dg.AssetKey("ils_commits"),
+            asset_key=dg.AssetKey(asset),
             check_name="conservation",
             passed=bool(check.passed),
             description=check.description,

@@ -7,6 +7,7 @@ import dagster as dg
 import polars as pl
 from pydantic import Field
 
+from catalog_assets.partitions import SETTINGS
 from catalog_assets.recovery.orders import READS, Ordered
 from holdfast.catalogue.mending import MendError
 from resources.lake.client import Lake
@@ -19,6 +20,7 @@ from resources.vault.mending import mend_records
 
 _SHOWN = 30
 _JOBS = {"catalogue": "catalogue_load", "museum": "museum_load", "preservation": "digitization"}
+_OF_FEEDS = ("feed_drops", "feed_plan")  # what they reject has no plan yet
 _BY_BYTES = ("set_leader_byte", "read_as")
 
 
@@ -86,6 +88,8 @@ def refusal(config: Release, entries: list[dict[str, Any]]) -> str:
     if decision is Decided.release:
         if config.flow is not Flow.catalogue:
             return "only what the catalogue stopped can be released as it is: correct the source and replay it, or discard it"
+        if entry["asset"] in _OF_FEEDS:
+            return f"{code}: a row of a feed can't be released as it is: correct it where it comes from and replay it, or discard it"
         if unreadable:
             return f"{code}: a record that can't be read can't be released as it is: mend and replay it, or discard it"
         if code == "match.collision":
@@ -168,9 +172,8 @@ def _decide(
     if config.decision is not Decided.discard:
         for partition in sorted(partitions):
             name = partition.split("|")[0 if config.flow is Flow.museum else -1]
-            Recoveries(postgres).ask(
-                _JOBS[config.flow.value], name, partition, f"triage:{order.run_id}:{partition}", order
-            )
+            job = "feed_load" if name in SETTINGS.feeds else _JOBS[config.flow.value]
+            Recoveries(postgres).ask(job, name, partition, f"triage:{order.run_id}:{partition}", order)
     for partition in sorted(partitions):
         of_it = sum(each["partition"] == partition for each in entries)
         Recoveries(postgres).keep("triage", "", config.flow.value, partition, order, {config.decision.value: of_it})

@@ -1,21 +1,20 @@
 """`change_plan`: what would be written, down to each subfield."""
 
-from typing import Any
-
 import dagster as dg
 import polars as pl
 
 from catalog_assets.checks import budget_result, budget_spec, conservation_result, conservation_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
+from catalog_assets.writing.plan_metadata import page_of, plan_metadata
 from holdfast.catalogue.estimate import quota_of
 from holdfast.catalogue.outcomes import conservation, outcomes
 from holdfast.catalogue.plan import PLAN
-from holdfast.catalogue.plan_page import PlanShown, counts_markdown, plan_page, surprises_markdown
 from holdfast.environment import read_environment
+from holdfast.settings import Source
 from resources.ils.client import Ils
 from resources.lake.client import Lake
 from resources.lake.metadata import peak_mib, table_metadata
-from resources.ledger.planning import Planned, Terms, cost_of, plan_window
+from resources.ledger.planning import Terms, cost_of, plan_window
 from resources.ledger.plans import Plans
 from resources.postgres.client import Postgres
 from resources.reports.client import ReportFolder
@@ -49,24 +48,27 @@ def change_plan(
     plans = Plans(postgres, ils.name)
     planned = plan_window(lake, partition, terms_of(source, ils), plans, run_id=context.run.run_id)
     plan, standing = (lake.read("change_plan", partition, table) for table in ("rows", "standing"))
-    page = report_folder.write_plan(source, day, planned.plan_sha256, plan_page(shown(planned, source, day, plans)))
-    url = report_folder.url(page)
+    page, measures = page_of(report_folder, planned, source, day, plans, "bib"), planned.measures
     return dg.MaterializeResult(
         metadata=table_metadata(
             plan.height,
             PLAN,
-            page=dg.MetadataValue.url(url) if url else dg.MetadataValue.path(page),
-            **said(planned),
+            **plan_metadata(planned, page),
+            create=measures.created,
+            update=measures.updated,
+            suppress=measures.suppressed,
+            removed_fields=measures.removed_fields,
+            subfields_to_change=planned.rows["changes"],
             peak_mib=peak_mib(),
         ),
         check_results=[
             conservation_result(conservation(outcomes(standing, plan, NOTHING_WRITTEN))),
-            budget_result(planned.waiting),
+            budget_result(planned.waiting, page),
         ],
     )
 
 
-def terms_of(source: str, ils: Ils) -> Terms:
+def terms_of(source: str, ils: Ils) -> Terms[Source]:
     return Terms(
         source,
         SETTINGS.sources[source],
@@ -75,39 +77,3 @@ def terms_of(source: str, ils: Ils) -> Terms:
         quota_of(SETTINGS.ils.model_dump()),
         read_environment().need("HOLDFAST_MASKING_SALT").encode(),
     )
-
-
-def shown(planned: Planned, source: str, day: str, plans: Plans) -> PlanShown:
-    partition = f"{day}|{source}"
-    return PlanShown(
-        library=SETTINGS.library.name,
-        source=source,
-        day=day,
-        plan_sha256=planned.plan_sha256,
-        signature=planned.document["signature"],
-        measures=planned.measures,
-        counts=planned.counts,
-        surprises=planned.surprises,
-        waiting=planned.waiting,
-        cost=planned.cost.sentence,
-        earlier=plans.history(source, without=[partition]).measures,
-        written=plans.written_plans(partition),
-    )
-
-
-def said(planned: Planned) -> dict[str, Any]:
-    """Metadata: numbers that Dagster plots over the partitions, and what people read before they approve."""
-    measures = planned.measures
-    return {
-        "plan_sha256": planned.plan_sha256,
-        "waiting_for": "; ".join(planned.waiting) or "nothing",
-        "create": measures.created,
-        "update": measures.updated,
-        "suppress": measures.suppressed,
-        "removed_fields": measures.removed_fields,
-        "subfields_to_change": planned.rows["changes"],
-        "requests": planned.cost.requests,
-        "cost": planned.cost.sentence,
-        "changes_by_field": dg.MetadataValue.md(counts_markdown(planned.counts)),
-        "most_surprising": dg.MetadataValue.md(surprises_markdown(planned.surprises)),
-    }

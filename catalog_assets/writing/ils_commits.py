@@ -4,15 +4,13 @@ from functools import partial
 
 import dagster as dg
 
-from catalog_assets.checks import conservation_result, conservation_spec, written_result, written_spec
+from catalog_assets.checks import conservation_spec, written_spec
 from catalog_assets.partitions import LOADS, SETTINGS, load_of
-from catalog_assets.writing.gate_metadata import gate_metadata
-from holdfast.catalogue.outcomes import OUTCOMES, conservation, outcomes
+from catalog_assets.writing.committed import committed
 from holdfast.environment import read_environment
 from holdfast.privacy.masking import MaskingRules
 from resources.ils.client import Ils
 from resources.lake.client import Lake
-from resources.lake.metadata import peak_mib, table_metadata
 from resources.ledger.applying import refusals
 from resources.ledger.client import Ledger, Load
 from resources.ledger.gate import write_plan
@@ -20,8 +18,6 @@ from resources.ledger.plans import Plans
 from resources.ledger.seen import remember
 from resources.postgres.client import Postgres
 from resources.postgres.halts import Halts
-from resources.postgres.metadata import quarantine_metadata
-from resources.postgres.quarantine import Quarantine
 from resources.redis.filter import IdempotencyFilter
 from resources.redis.locks import Locks
 
@@ -60,18 +56,4 @@ def ils_commits(
         lake, partition, ils, ledger, locks, plans, load, settings, budget, RULES, salt, SETTINGS.ils, halted
     )
     remember(ledger, idempotency_filter, ils.name, source, partition)
-    plan = lake.read("change_plan", partition)
-    rows = outcomes(lake.read("change_plan", partition, "standing"), plan, applied.written)
-    with lake.replace("ils_commits", partition) as writer:
-        writer.write("rows", rows)
-    counted, quarantine = conservation(rows), Quarantine(postgres, "catalogue")
-    quarantine.replace("ils_commits", partition, refusals(applied, plan), run_id=context.run.run_id)
-    quarantine.count_outcomes("ils_commits", partition, counted, run_id=context.run.run_id)
-    return dg.MaterializeResult(
-        metadata=table_metadata(
-            rows.height, OUTCOMES, written_now=applied.now, **applied.pace, peak_mib=peak_mib(), **counted.outcomes
-        )
-        | gate_metadata(gate, applied.waiting)
-        | quarantine_metadata(quarantine, partition),
-        check_results=[conservation_result(counted), written_result(applied.waiting, failed=applied.failed)],
-    )
+    return committed(context, lake, postgres, "change_plan", applied, gate, refusals)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import cast
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -13,11 +14,11 @@ OPEN: dict[tuple[str, int], asyncio.Transport] = {}
 class ReachableProtocol(H11Protocol):
     """Keeps the open connections by the client's address, as it is in `scope["client"]`."""
 
-    # uvicorn narrows asyncio's BaseTransport in the same way.
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        connection = cast("asyncio.Transport", transport)  # as uvicorn takes it to be
+        super().connection_made(connection)
         if self.client is not None:
-            OPEN[self.client] = transport
+            OPEN[self.client] = connection
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self.client is not None:

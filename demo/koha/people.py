@@ -14,6 +14,7 @@ from demo.ils.store import Store
 from demo.koha import shapes
 from demo.koha.catalogue import Body, log_action, record
 from demo.koha.errors import KohaRefused, malformed, not_found
+from demo.koha.reference import CATEGORIES
 from demo.koha.store import seconds
 
 LOAN_DAYS = 28
@@ -41,6 +42,8 @@ class Patrons:
             library = connection.execute("SELECT 1 FROM library WHERE id = ?", (values["library_id"],)).fetchone()
         if library is None:
             raise KohaRefused(400, "Given library_id does not exist")
+        if values["category_id"] not in CATEGORIES:
+            raise KohaRefused(400, "Given category_id does not exist")
         return values
 
     @staticmethod

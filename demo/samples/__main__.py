@@ -45,8 +45,13 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument(
         "--to", type=Path, required=True, help="folder that gets marc/, scans/, museum/, authorities/ and feeds/"
     )
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="FOLDER", help="leave this folder out, as feeds/serials"
+    )
     chosen = parser.parse_args(given)
     for name, data in files().items():
+        if any(Path(name).is_relative_to(each) for each in chosen.without):
+            continue
         done = put(chosen.to / name, data)
         sys.stdout.write(f"{'written' if done else 'as it was'}  {name}  {len(data)} bytes\n")
     return 0

@@ -67,8 +67,8 @@ def nonfiling(book: Book) -> str:
 def described(book: Book, electronic: bool) -> list[Field]:
     """The descriptive fields, without control numbers; vernacular forms in 880, linked with $6."""
     out: list[Field] = [Field("008", data=fixed_field(book, electronic))]
-    if book.isbn:
-        out.append(data_field("020", "  ", "a", book.isbn))
+    if book.isbn:  # it is the printed book's; the record of an e-book has it in $z
+        out.append(data_field("020", "  ", "z" if electronic else "a", book.isbn))
     agency = VENDOR if electronic else UNION
     out.append(data_field("040", "  ", "a", agency, "b", "eng", "e", "rda", "c", agency))
     pairs: list[Field] = []

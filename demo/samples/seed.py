@@ -103,7 +103,7 @@ def instance(live: Live) -> dict[str, Any]:
     entry = live.book
     agency, number = (VENDOR, entry.vendor_number) if live.electronic else (UNION, entry.union_number)
     identifiers = [{"value": f"({agency}){number}", "identifierTypeId": SYSTEM_NUMBER}]
-    if entry.isbn:
+    if entry.isbn and not live.electronic:
         identifiers.append({"value": entry.isbn, "identifierTypeId": ISBN})
     return {
         "id": live.uuid("instance"),

@@ -4,14 +4,41 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from holdfast.catalogue.merging import FieldSpec
+from holdfast.feeds.elements import ELEMENTS
+from holdfast.naming import FieldSpec
 
 _MAD_TO_DEVIATION = 1.4826  # of a normal distribution: median absolute deviation to standard deviation
 _LEAST_SPREAD = 0.1  # of the median: loads that were all alike are no reason to stop one that is a little larger
+
+
+def _check_element(value: str) -> str:
+    allowed = sorted({name for elements in ELEMENTS.values() for name in elements})
+    if value not in allowed:
+        raise ValueError(f"{value}: no element of a feed (allowed: {', '.join(allowed)})")
+    return value
+
+
+ElementName = Annotated[str, AfterValidator(_check_element)]
+
+
+class Words(NamedTuple):
+    """What the records of a plan are called, and what becomes of those that are suppressed."""
+
+    records: str
+    suppressions: str
+    suppressed: str
+
+
+WORDS = {
+    "bib": Words("records", "suppressions", "records that are hidden"),
+    "holdings": Words("holdings records", "suppressions", "holdings records that are hidden"),
+    "item": Words("items", "suppressions", "items that are hidden"),
+    "patron": Words("patrons", "expiries", "patrons who are expired, or whose accounts are closed"),
+}
 
 
 class Budget(BaseModel):
@@ -37,6 +64,10 @@ class Budget(BaseModel):
         default=(),
         description="a plan that changes such a field or subfield of a live record waits, however few they are",
     )
+    elements_to_approve: tuple[ElementName, ...] = Field(
+        default=(),
+        description="likewise of a feed: a plan that changes such an element of a live record waits",
+    )
     usual_after: int = Field(
         default=5, ge=2, description="plans of the source that must have been written before one can be unusual"
     )
@@ -57,8 +88,9 @@ class Measures(NamedTuple):
         removed_fields: fields that go from live records and are replaced by none of their tag.
         protected: changes of subfields of live records that `protected` (or `masking.fields`) says must stay: none, unless the
             settings changed after the plan was made.
-        to_approve: changes of subfields that `fields_to_approve` names.
+        to_approve: changes of subfields that `fields_to_approve` names, of a feed of elements that `elements_to_approve` does.
         unread: of a full feed, rows that can't be read while somebody would be expired: whom they name is not known.
+        missing: of a full feed, patrons that no row names and that it expires; they are among the suppressed.
     """
 
     came_in: int = 0
@@ -70,6 +102,7 @@ class Measures(NamedTuple):
     protected: int = 0
     to_approve: int = 0
     unread: int = 0
+    missing: int = 0
 
     @property
     def changes(self) -> int:
@@ -86,21 +119,31 @@ USUAL = {
 }
 
 
-def reasons_to_wait(measures: Measures, budget: Budget, earlier: Sequence[Measures], *, first_load: bool) -> list[str]:
+def reasons_to_wait(
+    measures: Measures, budget: Budget, earlier: Sequence[Measures], *, first_load: bool, entity: str = "bib"
+) -> list[str]:
     """Why a person must look at the plan first, a sentence each; none: it may be written.
 
     Args:
         earlier: of the plans of the source that were written, in any order.
         first_load: the source never wrote anything, and its first plan is to be looked at.
+        entity: of which the plan is; a key of WORDS.
     """
     if not measures.changes:
         return []
     said = ["the source never wrote anything: its first plan is shown first (first_load)"] if first_load else []
-    return [*said, *_over_limits(measures, budget), *_unusual(measures, budget, earlier)]
+    words = WORDS[entity]
+    return [*said, *_over_limits(measures, budget, words), *_unusual(measures, budget, earlier, words)]
 
 
-def _over_limits(measures: Measures, budget: Budget) -> list[str]:
+def usual_words(words: Words) -> dict[str, str]:
+    """What is held against the source's earlier plans: attribute of Measures → in words."""
+    return USUAL | {"suppressed": words.suppressions}
+
+
+def _over_limits(measures: Measures, budget: Budget, words: Words) -> list[str]:
     said = []
+    records = words.records
     if measures.changes > budget.changes:
         said.append(f"{measures.changes:,} changes are planned, the budget is {budget.changes:,}")
     shares = (
@@ -109,16 +152,16 @@ def _over_limits(measures: Measures, budget: Budget) -> list[str]:
             measures.updated + measures.suppressed,
             budget.share_of_load,
             measures.came_in,
-            "records would change",
+            f"{records} would change",
             "the load's",
         ),
     )
     for count, share, of, what, whose in shares:
         if of and share < 1 and count > share * of:
-            said.append(f"{count:,} {what}, the budget is {share:.0%} of {whose} {of:,} records")
+            said.append(f"{count:,} {what}, the budget is {share:.0%} of {whose} {of:,} {records}")
     limits = (
         (measures.created, budget.new_records, "new records"),
-        (measures.suppressed, budget.suppressions, "suppressions"),
+        (measures.suppressed, budget.suppressions, words.suppressions),
         (measures.removed_fields, budget.removed_fields, "removed fields"),
     )
     said += [
@@ -128,18 +171,19 @@ def _over_limits(measures: Measures, budget: Budget) -> list[str]:
     ]
     if measures.protected:
         said.append(f"{measures.protected:,} changes are of protected or masked fields: materialize change_plan again")
-    if measures.to_approve and budget.fields_to_approve:
-        said.append(
-            f"{measures.to_approve:,} changes are of fields that need approval ({', '.join(budget.fields_to_approve)})"
-        )
+    what, wanted = (
+        ("fields", budget.fields_to_approve) if words is WORDS["bib"] else ("elements", budget.elements_to_approve)
+    )
+    if measures.to_approve and wanted:
+        said.append(f"{measures.to_approve:,} changes are of {what} that need approval ({', '.join(wanted)})")
     return said
 
 
-def _unusual(measures: Measures, budget: Budget, earlier: Sequence[Measures]) -> list[str]:
+def _unusual(measures: Measures, budget: Budget, earlier: Sequence[Measures], words: Words) -> list[str]:
     if len(earlier) < budget.usual_after:
         return []
     said = []
-    for name, what in USUAL.items():
+    for name, what in usual_words(words).items():
         now, before = getattr(measures, name), [getattr(each, name) for each in earlier]
         middle, spread = usual(before)
         if now >= budget.usual_from and now > max(before) and now > middle + budget.usual_spread * spread:

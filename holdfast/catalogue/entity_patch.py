@@ -152,15 +152,16 @@ def _check(changes: Mapping[str, tuple[Any, Any]]) -> None:
         if before is not None and _parts(pointer)[: len(before)] == before:
             raise ValueError(f"{pointer!r} lies within another changed value: one change a value")
         before = _parts(pointer)
-        if _holds_token(changes[pointer][1]):
+        if holds_token(changes[pointer][1]):
             raise MaskedAfterError(f"{pointer}: its value is masked and can't be written; the value itself is wanted")
 
 
-def _holds_token(value: Any) -> bool:
+def holds_token(value: Any) -> bool:
+    """Whether the value, or anything in it, is masked."""
     if isinstance(value, Mapping):
-        return any(_holds_token(each) for each in value.values())
+        return any(holds_token(each) for each in value.values())
     if isinstance(value, list | tuple):
-        return any(_holds_token(each) for each in value)
+        return any(holds_token(each) for each in value)
     return is_masked(value)
 
 

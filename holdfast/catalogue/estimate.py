@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 
 
 class Cost(NamedTuple):
-    """What an API asks for a change of a bibliographic record: requests to write and to read, each for `batch` records, and
-    reads that each changed record needs of its own, however many are in a request."""
+    """What an API asks for a change of a record: requests to write, each for `batch` records, and to read, each for `read_batch`
+    (0: as many as are written), and reads that each changed record needs of its own, however many are in a request."""
 
     write_requests: int = 1
     read_requests: int = 1
     batch: int = 1
     own_reads: int = 0
+    read_batch: int = 0
 
 
 class Quota(NamedTuple):
@@ -67,8 +68,8 @@ def estimate(created: int, updated: int, cost: Cost, quota: Quota, seconds_a_rec
     """
     records = created + updated
     batch = max(1, cost.batch)
-    requests = math.ceil(records / batch) * cost.write_requests + math.ceil(updated / batch) * cost.read_requests
-    requests += updated * cost.own_reads
+    requests = math.ceil(records / batch) * cost.write_requests
+    requests += math.ceil(updated / (cost.read_batch or batch)) * cost.read_requests + updated * cost.own_reads
     bounds = [requests / quota.per_second] if quota.per_second else []
     bounds += [records * seconds_a_record] if seconds_a_record else []
     days = math.ceil(requests / quota.per_day) if quota.per_day else None

@@ -8,8 +8,8 @@ from __future__ import annotations
 import polars as pl
 
 IDENTIFIERS = ("control_number", "ocn", "isbn", "issn", "lccn")
-# Keys in which two records are compared; the last three alone identify nothing.
-COMPARED = (*IDENTIFIERS, "title", "author", "year")
+# Keys in which two records are compared; the last four alone identify nothing.
+COMPARED = (*IDENTIFIERS, "title", "author", "year", "carrier")
 KINDS = (*IDENTIFIERS, "title")
 
 # What the comparison needs of a record.
@@ -22,6 +22,7 @@ _FACTS: dict[str, pl.DataType | type[pl.DataType]] = {
     "title_key": pl.String,
     "author_key": pl.String,
     "year": pl.Int32,
+    "carrier": pl.String,  # null: unknown
 }
 FACTS = pl.Schema(_FACTS)
 
@@ -110,8 +111,9 @@ def compared(pairs: pl.DataFrame) -> pl.DataFrame:
         ours, theirs = f"{kind}_key", f"{kind}_key_other"
         agrees[kind] = _same_text(ours, theirs)
         known[kind] = (pl.col(ours) != "") & (pl.col(theirs) != "")
-    agrees["year"] = pl.col("year") == pl.col("year_other")
-    known["year"] = pl.col("year").is_not_null() & pl.col("year_other").is_not_null()
+    for kind in ("year", "carrier"):
+        agrees[kind] = pl.col(kind) == pl.col(f"{kind}_other")
+        known[kind] = pl.col(kind).is_not_null() & pl.col(f"{kind}_other").is_not_null()
     # A number without an organization has none to compare: it agrees or says nothing.
     known["control_number"] = known["control_number"] | agrees["control_number"]
 

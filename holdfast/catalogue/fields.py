@@ -7,7 +7,6 @@ leader is a field with the tag 'LDR' in which what a system sets by itself (leng
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
@@ -187,11 +186,3 @@ def to_marc_json(fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
             subfields = [{piece[:1]: piece[1:]} for piece in text[2:].split(DELIMITER)[1:] if piece]
             rows.append({tag: {"ind1": text[0], "ind2": text[1], "subfields": subfields}})
     return {"leader": leader, "fields": rows}
-
-
-def fields_hash(fields: Iterable[tuple[str, str]]) -> str:
-    """Hex SHA-256 of a record as it stands, order and bookkeeping included."""
-    digest = hashlib.sha256()
-    for tag, text in fields:
-        digest.update(f"{tag}{unicodedata.normalize('NFC', text)}\x1e".encode())
-    return digest.hexdigest()

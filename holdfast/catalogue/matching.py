@@ -2,7 +2,7 @@
 
 Keys are tried in the order of the source's setting `match`. All evidence is kept: by which key, which value, what else
 agrees with the other side and what does not. A collision (one identifier, two different records; or two targets) is never
-decided here.
+decided here. A key that names what was published, not a record, joins no two records that are known to be on different carriers.
 
 Joins over columns: of the catalogue no more than two columns are looked at at once, part by part, and of its records only
 those that a key leads to are ever in memory.
@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import polars as pl
 
+from holdfast.catalogue import by_carrier
 from holdfast.catalogue.evidence import IDENTIFIERS, compared, facts_of, keys_of
-from holdfast.outcomes import Rejection
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
-VERSION = "2"
+VERSION = "3"
 
 _Columns = dict[str, pl.DataType | type[pl.DataType]]
 
@@ -59,16 +59,17 @@ SIDES = pl.Schema(_SIDES)
 RECORD_COLUMNS = (
     *("record", "correlation_id", "file", "last_modified", "content_sha256", "comparable_sha256"),
     *("control_number", "control_number_org", "ocn", "isbn", "issn", "lccn"),
-    *("title", "title_key", "author", "author_key", "year"),
+    *("title", "title_key", "author", "author_key", "year", "carrier"),
 )
 _LIVE_COLUMNS = (
     *("instance_id", "hrid", "comparable_sha256", "control_number", "control_number_org", "system_numbers"),
-    *("ocn", "isbn", "issn", "lccn", "title", "title_key", "author", "author_key", "year"),
+    *("ocn", "isbn", "issn", "lccn", "title", "title_key", "author", "author_key", "year", "carrier"),
 )
 # Of a group that collides so many others are shown; the group may be a set of hundreds of volumes under one ISBN.
 SIDES_SHOWN = 10
 
 _PUBLICATION = ("isbn", "issn", "lccn")  # name what was published; a control number and an OCN name a record
+NAMES_A_PUBLICATION = (*_PUBLICATION, "title")
 _HIT = pl.Schema({"record": pl.UInt32, "target": pl.String, "rank": pl.Int32, "key": pl.String})
 _PAIR = pl.Schema({"record": pl.UInt32, "held_in": pl.String, "id": pl.String, "evidence": pl.String})
 _DECIDED = pl.Schema(
@@ -100,25 +101,36 @@ def _shaped(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
 
 
 def _groups(records: pl.DataFrame, kind: str) -> pl.DataFrame:
-    """Rows record, key, winner … of the records that share a key of this kind with another one, the winner of each key first:
-    the newest (005, then the later one)."""
+    """Rows record, key, part, winner … of the records that share a key of this kind with another one, the winner of each key first:
+    the newest (005, then the later one). Those on different carriers are parts for themselves where the key names a publication;
+    `unsure` are then those that don't say on which they are, beside all the others."""
     keys = keys_of(records.lazy(), kind, "record").unique().collect()
     shared = keys.filter(pl.col("key").is_duplicated()).rename({"id": "record"})
     facts = records.select(
-        "record", "correlation_id", "last_modified", "title_key", "content_sha256", "comparable_sha256"
+        *("record", "correlation_id", "last_modified", "title_key", "content_sha256", "comparable_sha256", "carrier")
     )
     rows = shared.join(facts, on="record").sort("key", "last_modified", "record", descending=[False, True, True])
-    heads = rows.group_by("key", maintain_order=True).agg(
+    rows = by_carrier.parted(rows) if kind in NAMES_A_PUBLICATION else by_carrier.whole(rows)
+    firsts = (
         pl.col("record").first().alias("winner"),
         pl.col("correlation_id").first().alias("winner_id"),
         pl.col("content_sha256").first().alias("winner_content"),
         pl.col("comparable_sha256").first().alias("winner_comparable"),
         (pl.col("title_key").n_unique() == 1).alias("one_title"),
+    )
+    everyone = (
         pl.col("record").head(SIDES_SHOWN + 1).alias("members"),
         pl.col("correlation_id").head(SIDES_SHOWN + 1).alias("member_ids"),
         pl.len().alias("size"),
     )
-    return rows.join(heads, on="key", how="left", maintain_order="left")
+    unsure, rows_of_parts = rows.filter("unsure"), rows.filter(~pl.col("unsure"))
+    heads = rows_of_parts.group_by("key", "part", maintain_order=True).agg(*firsts, *everyone)
+    found = rows_of_parts.join(heads.filter(pl.col("size") > 1), on=["key", "part"], maintain_order="left")
+    if not unsure.height:
+        return found
+    newest = rows_of_parts.group_by("key", maintain_order=True).agg(*firsts)
+    beside = unsure.join(newest, on="key").join(rows.group_by("key", maintain_order=True).agg(*everyone), on="key")
+    return pl.concat([found, beside])
 
 
 def _within(records: pl.DataFrame, kind: str) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -137,8 +149,8 @@ def _within_by_title(records: pl.DataFrame, facts: pl.DataFrame) -> tuple[pl.Dat
     pairs = compared(_joined(others, facts, facts, "record", "winner"))
     apart = pairs.filter(pl.col("disagreed").list.set_intersection(list(IDENTIFIERS)).list.len() > 0)
     rows = rows.join(apart.select("key", "record"), on=["key", "record"], how="anti", maintain_order="left")
-    rows = rows.filter(pl.len().over("key") > 1)
-    same = (pl.col("comparable_sha256") == pl.col("winner_comparable")).all().over("key")
+    rows = rows.filter(pl.col("unsure") | (pl.len().over("key", "part") > 1))
+    same = (pl.col("comparable_sha256") == pl.col("winner_comparable")).all().over("key", "part")
     return _verdicts_within(
         rows, "title", same, "share title, author and date, and no identifier says whether they are one"
     )
@@ -147,11 +159,13 @@ def _within_by_title(records: pl.DataFrame, facts: pl.DataFrame) -> tuple[pl.Dat
 def _verdicts_within(
     rows: pl.DataFrame, kind: str, same_record: pl.Expr, collide: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
+    same_record &= ~pl.col("unsure")
     rows = rows.with_columns(same_record.alias("same"), pl.concat_str(pl.lit(f"{kind} "), "key").alias("evidence"))
     listed = pl.col("members").cast(pl.List(pl.String)).list.join(", ")
     more = pl.when(pl.col("size") > SIDES_SHOWN + 1).then(
         pl.concat_str(pl.lit(" and "), pl.col("size") - SIDES_SHOWN - 1, pl.lit(" more"))
     )
+    why = pl.when("unsure").then(pl.lit(by_carrier.UNSURE)).otherwise(pl.lit(collide))
     identical = pl.col("content_sha256") == pl.col("winner_content")
     verdicts = rows.filter(~pl.col("same") | (pl.col("record") != pl.col("winner"))).select(
         "record",
@@ -164,7 +178,7 @@ def _verdicts_within(
         .then(pl.concat_str(pl.lit("the same bytes as record "), "winner"))
         .when("same")
         .then(pl.concat_str(pl.lit("superseded by record "), "winner", pl.lit(" of the same load")))
-        .otherwise(pl.concat_str(pl.lit("records "), listed, more.fill_null(""), pl.lit(f" {collide}")))
+        .otherwise(pl.concat_str(pl.lit("records "), listed, more.fill_null(""), pl.lit(" "), why))
         .alias("detail"),
         "member_ids",
         "correlation_id",
@@ -304,18 +318,27 @@ def _sharing(rows: pl.DataFrame) -> pl.DataFrame:
     return _shaped(others, _PAIR)
 
 
-def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: Sequence[str]) -> Matches:
+def match(
+    records: pl.DataFrame,
+    snapshot: pl.DataFrame | pl.LazyFrame,
+    kinds: Sequence[str],
+    *,
+    across_carriers: bool = False,
+) -> Matches:
     """What each record is to its load and to the catalogue.
 
     Args:
         records: RECORD_COLUMNS at least (shape of `window.RECORDS`).
         snapshot: the live catalogue, shape of `catalogue.snapshot.RECORDS`; a scan of its files is read in parts.
         kinds: keys to try, in order: control_number, ocn, isbn, issn, lccn, and last title.
+        across_carriers: whether an ISBN, ISSN, LCCN or title joins an electronic record to a printed one, too.
     """
-    snapshot = snapshot.lazy()
+    snapshot = by_carrier.with_carrier(snapshot.lazy(), unknown=across_carriers)
     columns = snapshot.collect_schema().names()
     snapshot = snapshot.select([each for each in _LIVE_COLUMNS if each in columns])
-    records = records.select(RECORD_COLUMNS).sort("record")
+    records = by_carrier.with_carrier(records.lazy(), unknown=across_carriers).select(RECORD_COLUMNS).collect()
+    records = records.sort("record")
+    weak = [rank for rank, kind in enumerate(kinds) if kind in NAMES_A_PUBLICATION]
     identifiers = [kind for kind in kinds if kind != "title"]
     ours = facts_of(records, "record")
     left, decided, pairs = records, [], []
@@ -327,10 +350,13 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: S
     hits = [_hits(left, snapshot, kind, rank) for rank, kind in enumerate(identifiers)]
     found = pl.concat([pl.DataFrame(schema=_HIT), *hits])
     live = _live_facts(snapshot, found["target"])
+    found, refused = by_carrier.sifted(found, weak, records, live)
     if "title" in kinds:
         rest = left.join(found, on="record", how="anti", maintain_order="left")
         by_title = _hits(rest, snapshot, "title", len(identifiers))
         its_live = _live_facts(snapshot, by_title["target"])
+        by_title, more = by_carrier.sifted(by_title, weak, records, its_live)
+        refused = pl.concat([refused, more])
         by_title = _not_set_apart(by_title, ours, facts_of(its_live, "instance_id", live=True))
         rest = rest.join(by_title, on="record", how="anti", maintain_order="left")
         verdicts, sides = _within_by_title(rest, ours)
@@ -348,19 +374,26 @@ def match(records: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: S
     rows = ids.join(rows, on="record", how="left", maintain_order="left").with_columns(
         pl.col("verdict").fill_null("new"), pl.col("matched_by", "evidence", "detail").fill_null("")
     )
+    rows = by_carrier.told(rows, refused)
     in_load = ours.rename({"id": "record"}).join(ids, on="record").drop("record").rename({"correlation_id": "id"})
     all_sides = _sides(pl.concat(pairs), records, live, rows, (ours, in_load, theirs))
     return Matches(_with_evidence(rows, all_sides, evidence, ours, in_load), all_sides)
 
 
 def match_unstopped(
-    records: pl.DataFrame, stopped: pl.DataFrame, snapshot: pl.DataFrame | pl.LazyFrame, kinds: Sequence[str]
+    records: pl.DataFrame,
+    stopped: pl.DataFrame,
+    snapshot: pl.DataFrame | pl.LazyFrame,
+    kinds: Sequence[str],
+    *,
+    across_carriers: bool = False,
 ) -> Matches:
     """`match`, without the records that validation stopped: they get the verdict 'stopped', and stand for no other record.
 
     stopped: columns record, detail.
     """
-    found = match(records.join(stopped, on="record", how="anti", maintain_order="left"), snapshot, kinds)
+    others = records.join(stopped, on="record", how="anti", maintain_order="left")
+    found = match(others, snapshot, kinds, across_carriers=across_carriers)
     rest = records.select("record", "correlation_id").join(stopped.select("record", "detail"), on="record", how="inner")
     empty = pl.lit([], dtype=pl.List(pl.String))
     verdicts = rest.with_columns(
@@ -438,47 +471,3 @@ def _sides(
         pl.col("agreed", "disagreed").fill_null(empty),
     )
     return _shaped(whole, SIDES)
-
-
-def collisions(matches: Matches, records: pl.DataFrame) -> list[Rejection]:
-    """The quarantine entries of the records in collision, each with all sides, so that a cataloguer can decide."""
-    facts = records.select("record", "file", "content_sha256")
-    rows = matches.rows.filter(pl.col("verdict") == "collision").join(
-        facts, on="record", how="left", maintain_order="left"
-    )
-    sides: dict[int, list[str]] = {}
-    for side in matches.sides.iter_rows(named=True):
-        sides.setdefault(side["record"], []).append(_as_words(side))
-    return [
-        Rejection(
-            code="match.collision",
-            place=f"{row['file']} record {row['record']}: {row['evidence']}: {row['detail']}; "
-            + " ↔ ".join(sides[row["record"]]),
-            rule="one identifier names one record: neither two records of a load nor two of the catalogue may share it",
-            hint=f"other sides: {row['other'] or row['target']}. Correct the wrong identifier at the vendor or in the "
-            f"catalogue, or take {row['matched_by']} out of the source's `match`, then materialize again",
-            correlation_id=row["correlation_id"],
-            sha256=row["content_sha256"],
-        )
-        for row in rows.iter_rows(named=True)
-    ]
-
-
-def _as_words(side: dict[str, object]) -> str:
-    """'[catalogue in0042] Bleak house / Dickens, Charles, 1853; 001 ocm123; by ocn 123; agrees in title; differs in year'."""
-    said = [f"{str(side['title'] or '(no title)')[:80]}"]
-    if side["author"]:
-        said[0] += f" / {str(side['author'])[:60]}"
-    if side["year"]:
-        said[0] += f", {side['year']}"
-    if side["control_number"]:
-        said.append(f"001 {side['control_number']}")
-    if side["evidence"]:
-        said.append(f"by {side['evidence']}")
-    for name, words in (("agreed", "agrees in"), ("disagreed", "differs in")):
-        keys = side[name]
-        if isinstance(keys, list) and keys:
-            said.append(f"{words} {', '.join(keys)}")
-    if side["target"] and side["held_in"] == "load":
-        said.append(f"would change {side['target']}")
-    return f"[{side['held_in']} {side['number']}] " + "; ".join(said)

@@ -11,14 +11,14 @@ changes, and what the incoming record has in their place is left away.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Literal
 
 import polars as pl
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from holdfast.catalogue.fields import DELIMITER
+from holdfast.naming import Indicator, TagPattern
 
 # MARC 21 Bibliographic: fields marked (NR).
 NOT_REPEATED = (
@@ -26,29 +26,6 @@ NOT_REPEATED = (
     *("100", "110", "111", "130", "240", "243", "245", "254", "256", "263", "306", "357", "507", "514", "841", "842"),
     *("844", "882"),
 )
-
-
-def _check_tags(value: str) -> str:
-    if not re.fullmatch(r"\d{3}|\d{2}X|\dXX|[A-WYZ][0-9A-WYZ]{2}", value):
-        raise ValueError("must be a MARC tag, as '650', '65X', '6XX', 'AVA' or 'LDR'")
-    return value
-
-
-def _check_field_spec(value: str) -> str:
-    if not re.fullmatch(r"(\d{3}|\d{2}X|\dXX|[A-WYZ][0-9A-WYZ]{2})(\$[a-z0-9])?", value):
-        raise ValueError("must be a MARC tag, with a subfield or without, as '541$h', '583', '59X' or 'AVA'")
-    return value
-
-
-def _check_indicator(value: str) -> str:
-    if not re.fullmatch(r"[ 0-9a-z]", value):
-        raise ValueError("must be an indicator: a digit, a small letter or a space")
-    return value
-
-
-FieldSpec = Annotated[str, AfterValidator(_check_field_spec)]
-TagPattern = Annotated[str, AfterValidator(_check_tags)]
-Indicator = Annotated[str, AfterValidator(_check_indicator)]
 
 
 class MergeRule(BaseModel):

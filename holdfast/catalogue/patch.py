@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from holdfast.catalogue.fields import BOOKKEEPING, DELIMITER, comparable
+from holdfast.catalogue.fields import DELIMITER, comparable
 from holdfast.catalogue.merging import NOT_REPEATED, MergeRule, Protection, ruled
 from holdfast.marc.nfc import nfc_beside
 from holdfast.privacy.masking import PREFIX
@@ -377,15 +377,7 @@ def apply_patch(
     return fields
 
 
-def reverse(
-    deletes: list[tuple[str, str]], adds: list[tuple[str, str]]
-) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """The patch that takes this one back: what was deleted is added, what was added is deleted."""
-    return adds, deletes
-
-
 __all__ = [
-    "BOOKKEEPING",
     "CHANGES",
     "PATCHES",
     "PatchConflictError",
@@ -394,5 +386,4 @@ __all__ = [
     "changes_of",
     "diff",
     "public_text",
-    "reverse",
 ]

@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import json
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from holdfast.catalogue.budget import Measures
 from holdfast.catalogue.merging import Protection
+from holdfast.catalogue.plan import PlanPart
 from holdfast.identity import named_parts
 from holdfast.marc.string_views import text_buffers
 from holdfast.privacy.masking import PREFIX
@@ -39,8 +40,9 @@ DOCUMENT = pl.Schema(
 
 COUNTS = pl.Schema(
     {
+        "entity": pl.String,  # 'bib', 'holdings', 'item' or 'patron'
         "action": pl.String,
-        "tag": pl.String,
+        "tag": pl.String,  # of a feed the element
         "code": pl.String,
         "kind": pl.String,
         "subfields": pl.UInt32,
@@ -144,17 +146,16 @@ def verify(document: dict[str, str], found_sha256: str, secret: bytes, asset: st
     return measures
 
 
-class Part(NamedTuple):
-    """A part of a plan, as plan.PlanPart has it."""
+def count_changes(plan: pl.DataFrame, changes: pl.DataFrame, entity: str = "bib") -> pl.DataFrame:
+    """Shape COUNTS, of a part of a plan; records of different parts are different ones.
 
-    plan: pl.DataFrame
-    patches: pl.DataFrame
-    changes: pl.DataFrame
-
-
-def count_part(part: Part) -> pl.DataFrame:
-    """Shape COUNTS, of a part; records of different parts are different ones."""
-    rows = part.changes.join(part.plan.select("record", "action"), on="record", how="left")
+    Args:
+        plan: columns record and action at least.
+        changes: shape patch.CHANGES.
+    """
+    rows = changes.join(plan.select("record", "action"), on="record", how="left").with_columns(
+        pl.lit(entity).alias("entity")
+    )
     return _counted(rows, pl.len(), pl.col("record").n_unique())
 
 
@@ -165,15 +166,12 @@ def add_counts(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
 
 def _counted(rows: pl.DataFrame, subfields: pl.Expr, records: pl.Expr) -> pl.DataFrame:
-    found = rows.group_by("action", "tag", "code", "kind").agg(subfields.alias("subfields"), records.alias("records"))
-    return (
-        found.select(COUNTS.names())
-        .cast(COUNTS)
-        .sort("subfields", "action", "tag", "code", "kind", descending=[True, False, False, False, False])
-    )
+    names = ["entity", "action", "tag", "code", "kind"]
+    found = rows.group_by(names).agg(subfields.alias("subfields"), records.alias("records"))
+    return found.select(COUNTS.names()).cast(COUNTS).sort("subfields", *names, descending=[True] + [False] * len(names))
 
 
-def measure_part(part: Part, protected: Protection, to_approve: Protection) -> Measures:
+def measure_part(part: PlanPart, protected: Protection, to_approve: Protection) -> Measures:
     """What a part adds to the plan's measures."""
     actions = dict(part.plan.group_by("action").len().iter_rows())
     live = part.plan.filter(pl.col("action") != "create").select("record")

@@ -16,7 +16,7 @@ from holdfast.privacy.masking import MaskingRules, token
 
 _KEYS = (
     *("control_number", "control_number_org", "system_numbers", "ocn", "isbn", "issn", "lccn"),
-    *("title", "title_key", "author", "author_key", "year"),
+    *("title", "title_key", "author", "author_key", "year", "carrier"),
 )
 
 RECORDS = pl.Schema(

@@ -248,7 +248,8 @@ def undo(before: Sequence[Field], after: Sequence[Field], live: Sequence[Field])
     old_of = {j: removed[i] for i, j in became.items()}
     # Fields that are live as the load left them.
     free = _less(now, unchanged)
-    exact = [each in _matches(added, free) for each in range(len(added))]
+    whole = _matches(added, free)
+    exact = [each in whole for each in range(len(added))]
     left = _less(free, [each for n, each in enumerate(added) if exact[n]])
     # The others were edited since, or are gone. Those that the load left alone are edited, too: they take part, so that none
     # of them is taken for ours.

@@ -6,11 +6,15 @@ the sealed original and in the request that writes them.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 FeedKind = Literal["patrons", "items", "holdings"]
 Shape = Literal["text", "date", "flag"]
+
+
+TRUE, FALSE = ("true", "yes", "y", "1", "active", "x"), ("false", "no", "n", "0", "inactive", "-")
 
 
 class Element(NamedTuple):
@@ -87,3 +91,22 @@ KEYS: Mapping[FeedKind, tuple[str, ...]] = {
 
 def masked_elements(kind: FeedKind) -> tuple[str, ...]:
     return tuple(name for name, element in ELEMENTS[kind].items() if element.masked)
+
+
+def in_form(value: str, shape: Shape, date_format: str) -> str:
+    """The value as all elements of this shape are written: dates ISO 8601, flags 'true', 'false'.
+
+    Raises:
+        ValueError: it is none; the text says what it should be, and does not repeat the value.
+    """
+    if shape == "date":
+        try:
+            return dt.datetime.strptime(value, date_format).date().isoformat()  # noqa: DTZ007  # a day has no zone
+        except ValueError:
+            raise ValueError(f"is no date of the form {date_format!r}") from None
+    if shape == "flag":
+        word = value.lower()
+        if word not in TRUE + FALSE:
+            raise ValueError(f"is neither yes nor no (allowed: {', '.join(TRUE + FALSE)})")
+        return "true" if word in TRUE else "false"
+    return value

@@ -13,7 +13,7 @@ from typing import BinaryIO, cast
 import polars as pl
 
 from holdfast.feeds.elements import HOLDINGS
-from holdfast.feeds.rows import Batch, content_hash, correlation_of, rows_schema
+from holdfast.feeds.rows import Batch, constants_of, content_hash, correlation_of, rows_schema
 from holdfast.holdings.statements import statements
 from holdfast.marc.faults import rejection_of
 from holdfast.marc.frames import Frames
@@ -41,7 +41,7 @@ def read_mfhd(
 def _batch(part: Part, feed: Feed, feed_name: str, window: str, file_name: str) -> Batch:
     rejected: list[tuple[int, Rejection]] = []
     rows: list[tuple[str | int | None, ...]] = []
-    values = mfhd_elements(part)
+    values, constants = mfhd_elements(part), constants_of(feed)
     for row in part.records.filter(pl.col("fault").is_not_null()).iter_rows(named=True):
         start = row["offset"] - part.offset
         each = rejection_of(row, file_name, part.data[start : start + row["length"]])
@@ -51,7 +51,7 @@ def _batch(part: Part, feed: Feed, feed_name: str, window: str, file_name: str) 
         if fault := _fault(row, place):
             rejected.append((record, fault))
             continue
-        said = feed.constants | {name: row[name] for name in HOLDINGS if row.get(name)}
+        said = constants | {name: row[name] for name in HOLDINGS if row.get(name)}
         content = content_hash(list(said.items()))
         key = said[feed.by]
         correlation = correlation_of(feed_name, window, record, key, content)

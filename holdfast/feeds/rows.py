@@ -5,7 +5,6 @@ A cell that is empty says nothing: what the library system has stays. A row that
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import uuid
 from collections.abc import Iterator, Sequence
@@ -15,14 +14,17 @@ from typing import IO, NamedTuple
 import polars as pl
 
 from holdfast.csv_rows import CsvRow, read_rows
-from holdfast.feeds.elements import ELEMENTS, FeedKind, masked_elements
+from holdfast.feeds.elements import ELEMENTS, FeedKind, in_form, masked_elements
 from holdfast.identity import NAMESPACE, correlation_id, fingerprint, named_parts
 from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import PREFIX, token
 from holdfast.settings import Feed
 
 BATCH_ROWS = 5_000
-TRUE, FALSE = ("true", "yes", "y", "1", "active", "x"), ("false", "no", "n", "0", "inactive", "-")
+_HINTS: dict[str, str] = {
+    "date": "set `date_format` of the feed, or mend the cell",
+    "flag": "mend the cell at the source",
+}
 
 
 def rows_schema(kind: FeedKind) -> pl.Schema:
@@ -66,13 +68,13 @@ def read_feed(
     rows: list[tuple[str | int | None, ...]] = []
     rejected: list[tuple[int, Rejection]] = []
     named: dict[int, str] = {}
-    schema = rows_schema(feed.kind)
+    schema, constants = rows_schema(feed.kind), constants_of(feed)
     for record, each in enumerate(read_rows(file, feed, name=file_name), first_record):
         if isinstance(each, Rejection):
             rejected.append((record, each))
         else:
             try:
-                values = _values(each, feed)
+                values = _values(each, feed, constants)
                 rows.append(_row(record, each, values, feed, feed_name, window, file_name))
             except _CellError as error:
                 rejected.append((record, _rejection(error, each, file_name)))
@@ -85,37 +87,32 @@ def read_feed(
         yield Batch(pl.DataFrame(rows, schema=schema, orient="row"), rejected, named)
 
 
-def _values(row: CsvRow, feed: Feed) -> dict[str, str]:
-    values: dict[str, str] = {}
+def _values(row: CsvRow, feed: Feed, constants: dict[str, str]) -> dict[str, str]:
+    values = dict(constants)
     elements = ELEMENTS[feed.kind]
-    for element, text in {**feed.constants, **{e: row.cells[c] for e, c in feed.columns.items()}}.items():
-        value = " ".join(text.split())
+    for element, column in feed.columns.items():
+        value = " ".join(row.cells[column].split())
         if not value:
             continue
         if len(value) > 2_000:
             rule = f"{element} has {len(value):,} characters, 2,000 are the most"
             raise _CellError("feed.too_long", element, rule, "look for a quote that is opened and never closed")
-        values[element] = _in_form(element, value, elements[element].shape, feed)
+        shape = elements[element].shape
+        try:
+            values[element] = in_form(value, shape, feed.date_format)
+        except ValueError as error:
+            raise _CellError(f"feed.{shape}", element, f"{element} {error}", _HINTS[shape]) from None
     if not values.get(feed.key):
         hint = "export the row with its number, or name another `key` in holdfast.toml"
         raise _CellError("feed.key_missing", feed.key, f"the row has no {feed.key}, by which it is found", hint)
     return values
 
 
-def _in_form(element: str, value: str, shape: str, feed: Feed) -> str:
-    if shape == "date":
-        try:
-            return dt.datetime.strptime(value, feed.date_format).date().isoformat()  # noqa: DTZ007  # a day has no zone
-        except ValueError:
-            rule = f"{element} is no date of the form {feed.date_format!r}"
-            raise _CellError("feed.date", element, rule, "set `date_format` of the feed, or mend the cell") from None
-    if shape == "flag":
-        word = value.lower()
-        if word not in TRUE + FALSE:
-            rule = f"{element} is neither yes nor no (allowed: {', '.join(TRUE + FALSE)})"
-            raise _CellError("feed.flag", element, rule, "mend the cell at the source")
-        return "true" if word in TRUE else "false"
-    return value
+def constants_of(feed: Feed) -> dict[str, str]:
+    """What every row says, in the form of its element."""
+    elements = ELEMENTS[feed.kind]
+    values = {element: " ".join(text.split()) for element, text in feed.constants.items()}
+    return {each: in_form(value, elements[each].shape, feed.date_format) for each, value in values.items() if value}
 
 
 def content_hash(values: Sequence[tuple[str, str]]) -> str:

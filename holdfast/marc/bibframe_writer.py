@@ -16,133 +16,39 @@ from urllib.parse import quote
 import orjson
 import polars as pl
 
-from holdfast.marc.bibframe_crosswalk import (
+from holdfast.marc.crosswalk.linked_fields import LinkedField, linked_fields, whole_text
+from holdfast.marc.crosswalk.properties import (
+    AGENT_CLASSES,
+    CLASSES,
+    INSTANCE_TEXTS,
+    LANGUAGE_PARTS,
+    LEVELS,
+    LINK_NAMES,
+    NOTE_KINDS,
+    NUMBER_CLASSES,
+    SCHEME_CODES,
+    STANDARD_NUMBERS,
+    SUBJECT_CLASSES,
+    VARIANTS,
+    VOCABULARY,
+    WORK_TEXTS,
+    WORK_TYPES,
+)
+from holdfast.marc.crosswalk.vocabulary import (
     BF,
     BFLC,
-    CLASSIFICATIONS,
-    IDENTIFIERS,
-    LINKS,
     MADS,
-    NOTES,
     PROVISIONS,
     RDF,
     RDFS,
-    SCRIPTS,
 )
 from holdfast.marc.frames import Frames
 
 BASE = "http://example.org/"
-CONTEXT = {
-    "bf": BF,
-    "bflc": BFLC,
-    "madsrdf": MADS,
-    "rdf": RDF,
-    "rdfs": RDFS,
-}
+CONTEXT = {"bf": BF, "bflc": BFLC, "madsrdf": MADS, "rdf": RDF, "rdfs": RDFS}
 LEFT_OUT = pl.Schema({"tag": pl.String, "fields": pl.UInt32})
 
 Node = dict[str, Any]
-
-_VOCABULARY = "http://id.loc.gov/vocabulary/"
-_WORK_TYPES = {
-    "a": ["Text"],
-    "c": ["NotatedMusic"],
-    "d": ["NotatedMusic", "Manuscript"],
-    "e": ["Cartography"],
-    "f": ["Cartography", "Manuscript"],
-    "g": ["MovingImage"],
-    "i": ["NonMusicAudio"],
-    "j": ["MusicAudio"],
-    "k": ["StillImage"],
-    "m": ["Multimedia"],
-    "o": ["MixedMaterial"],
-    "p": ["MixedMaterial"],
-    "r": ["Object"],
-    "t": ["Text", "Manuscript"],
-}
-_LEVELS = {
-    "c": "Collection",
-    "d": "Collection",
-    "i": "Integrating",
-    "m": "Monograph",
-    "a": "Monograph",
-    "s": "Serial",
-    "b": "Serial",
-}
-_AGENTS = {"00": "Person", "10": "Organization", "11": "Meeting"}
-_SUBJECTS = {
-    "600": "Person",
-    "610": "Organization",
-    "611": "Meeting",
-    "630": "Hub",
-    "648": "Temporal",
-    "650": "Topic",
-    "651": "Place",
-    "655": "GenreForm",
-}
-_SCHEMES = {"0": "lcsh", "1": "lcshac", "2": "mesh", "3": "nal", "5": "cash", "6": "rvm"}
-_VARIANTS = {
-    "0": "portion",
-    "2": "distinctive",
-    "4": "cover",
-    "5": "added title page",
-    "6": "caption",
-    "7": "running",
-    "8": "spine",
-}
-_TEXTS = {
-    "250": "editionStatement",
-    "306": "duration",
-    "310": "frequency",
-    "383": "musicThematicNumber",
-    "384": "musicKey",
-    "508": "credits",
-    "524": "preferredCitation",
-    "561": "custodialHistory",
-}
-_WORK_TEXTS = {"505": "tableOfContents", "520": "summary", "521": "intendedAudience"}
-_NOTE_KINDS = {tag: kind for kind, (tag, _) in reversed(NOTES.items()) if tag != "300"}
-_CLASSES = {tag: name for name, (tag, _) in CLASSIFICATIONS.items()}
-_LINK_NAMES = {tag: name for name, (tag, _) in reversed(LINKS.items()) if tag != "510"}
-_NUMBERS = {(tag, ind1): name for name, (tag, ind1, _, scheme) in IDENTIFIERS.items() if not scheme and name != "Local"}
-_STANDARD = {scheme: name for name, (_, _, _, scheme) in IDENTIFIERS.items() if scheme}
-_LANGUAGE_PARTS = {
-    "b": "summary",
-    "e": "libretto",
-    "f": "table of contents",
-    "g": "accompanying",
-    "h": "original",
-    "j": "subtitles",
-}
-_SCRIPT_TAGS = {code: tag for tag, code in reversed(SCRIPTS.items())} | {"$1": "hani"}
-
-
-class _Field:
-    """A field with its linked 880, if there is one."""
-
-    def __init__(self, tag: str, ind1: str, ind2: str, subfields: list[tuple[str, str]]) -> None:
-        self.tag, self.ind1, self.ind2, self.subfields = tag, ind1, ind2, subfields
-        self.linked: list[tuple[str, str]] = []
-        self.language = "und"
-
-    def of(self, codes: str) -> list[Any]:
-        """Values of these subfields, and beside them those of the linked field with their language."""
-        plain = [text for code, text in self.subfields if code in codes]
-        other = [{"@value": text, "@language": self.language} for code, text in self.linked if code in codes]
-        return [*plain, *other]
-
-    def text(self, codes: str = "") -> str:
-        return " ".join(text for code, text in self.subfields if (code in codes if codes else code not in "024568iw"))
-
-    def key(self) -> list[Any]:
-        """bflc:marcKey, of both scripts."""
-        head = self.tag + self.ind1 + self.ind2
-        kept = "".join(f"${code}{text}" for code, text in self.subfields if code not in "024568ieuw")
-        keys: list[Any] = [head + kept]
-        if self.linked:
-            other = "".join(f"${code}{text}" for code, text in self.linked if code not in "024568ieuw")
-            keys.append({"@value": head + other, "@language": self.language})
-        return keys
 
 
 def to_bibframe(frames: Frames, base: str = BASE) -> tuple[list[bytes], pl.DataFrame]:
@@ -153,7 +59,7 @@ def to_bibframe(frames: Frames, base: str = BASE) -> tuple[list[bytes], pl.DataF
     left = Counter[str]()
     documents = []
     for record, leader in records.iter_rows():
-        fields = _fields(by_record[record,]) if (record,) in by_record else []
+        fields = linked_fields(by_record[record,]) if (record,) in by_record else []
         number = next((each.text("") for each in fields if each.tag == "001"), "") or f"record{record}"
         description = _Description(base + quote(number.strip(), safe=""), leader, fields)
         documents.append(orjson.dumps({"@context": CONTEXT, "@graph": description.graph()}))
@@ -161,44 +67,8 @@ def to_bibframe(frames: Frames, base: str = BASE) -> tuple[list[bytes], pl.DataF
     return documents, pl.DataFrame(sorted(left.items()), schema=LEFT_OUT, orient="row")
 
 
-def _fields(rows: pl.DataFrame) -> list[_Field]:
-    fields: list[_Field] = []
-    current = None
-    for number, tag, ind1, ind2, code, value in rows.iter_rows():
-        if number != current:
-            current = number
-            fields.append(_Field(tag, ind1 or " ", ind2 or " ", []))
-        if value is not None:
-            fields[-1].subfields.append((code or "", value))
-    return _linked(fields)
-
-
-def _linked(fields: list[_Field]) -> list[_Field]:
-    """The fields without those 880 that a field names in $6; they are that field's other script."""
-    others: dict[tuple[str, str], _Field] = {}
-    for each in fields:
-        if (
-            each.tag == "880"
-            and (match := re.match(r"(\d{3})-(\d{2,})(?:/(.*))?", each.text("6")))
-            and match[2] != "00"
-        ):
-            others[match[1], match[2]] = each
-            script = (match[3] or "").split("/")[0]
-            each.language = "und-" + (
-                _SCRIPT_TAGS.get(script) or (script.lower() if re.fullmatch("[A-Za-z]{4}", script) else "zyyy")
-            )
-    taken = set()
-    for each in fields:
-        if each.tag != "880" and (match := re.match(r"880-(\d{2,})", each.text("6"))):
-            other = others.get((each.tag, match[1]))
-            if other is not None:
-                each.linked, each.language = [part for part in other.subfields if part[0] != "6"], other.language
-                taken.add(id(other))
-    return [each for each in fields if id(each) not in taken]
-
-
 class _Description:
-    def __init__(self, address: str, leader: str, fields: list[_Field]) -> None:
+    def __init__(self, address: str, leader: str, fields: list[LinkedField]) -> None:
         self.leader, self.fields = leader, fields
         self.work: Node = {"@id": address + "#Work", "@type": ["bf:Work"]}
         self.instance: Node = {"@id": address + "#Instance", "@type": ["bf:Instance"]}
@@ -207,8 +77,8 @@ class _Description:
         self.admin: Node = {"@type": ["bf:AdminMetadata"]}
 
     def graph(self) -> list[Node]:
-        self.work["@type"] += [f"bf:{name}" for name in _WORK_TYPES.get(self.leader[6], ["Text"])]
-        level = _LEVELS.get(self.leader[7])
+        self.work["@type"] += [f"bf:{name}" for name in WORK_TYPES.get(self.leader[6], ["Text"])]
+        level = LEVELS.get(self.leader[7])
         self.work["@type"] += [f"bf:{level}"] if level else []
         self._put(self.work, "hasInstance", {"@id": self.instance["@id"]})
         self._put(self.instance, "instanceOf", {"@id": self.work["@id"]})
@@ -238,13 +108,13 @@ class _Description:
             self._put(
                 self.admin,
                 "status",
-                {"@id": f"{_VOCABULARY}mstatus/{status}", "@type": ["bf:Status"], "bf:code": status},
+                {"@id": f"{VOCABULARY}mstatus/{status}", "@type": ["bf:Status"], "bf:code": status},
             )
         if self.leader[17] != " ":
-            level = {"@id": f"{_VOCABULARY}menclvl/{self.leader[17]}", "@type": ["bflc:EncodingLevel"]}
+            level = {"@id": f"{VOCABULARY}menclvl/{self.leader[17]}", "@type": ["bflc:EncodingLevel"]}
             self._put(self.admin, "bflc:encodingLevel", level)
 
-    def _field(self, field: _Field) -> bool:
+    def _field(self, field: LinkedField) -> bool:
         """Put a field where it belongs; False: it has no place in this core."""
         tag = field.tag
         if tag.startswith("00"):
@@ -254,7 +124,7 @@ class _Description:
                 return True
         return False
 
-    def _control(self, field: _Field) -> bool:
+    def _control(self, field: LinkedField) -> bool:
         text = field.text("") or "".join(value for _, value in field.subfields)
         if field.tag == "001":
             number: Node = {"@type": ["bf:Local"], "rdf:value": [text]}
@@ -284,13 +154,13 @@ class _Description:
         if re.fullmatch(r"\d{4}", text[7:11]):
             self._put(place, "date", text[7:11])
         if country := text[15:18].strip(" |"):
-            self._put(place, "place", {"@id": f"{_VOCABULARY}countries/{quote(country)}", "@type": ["bf:Place"]})
+            self._put(place, "place", {"@id": f"{VOCABULARY}countries/{quote(country)}", "@type": ["bf:Place"]})
         if len(place) > 1:
             self._put(self.instance, "provisionActivity", place)
         return True
 
     def _language(self, code: str, part: str = "") -> None:
-        node: Node = {"@id": f"{_VOCABULARY}languages/{quote(code)}", "@type": ["bf:Language"]}
+        node: Node = {"@id": f"{VOCABULARY}languages/{quote(code)}", "@type": ["bf:Language"]}
         if part:
             node = {"@type": ["bf:Language"], "bf:part": [part], "rdf:value": [{"@id": node["@id"]}]}
         if node not in self.work.get("bf:language", []):
@@ -298,7 +168,7 @@ class _Description:
 
     # -- headings --
 
-    def _heading(self, field: _Field) -> bool:
+    def _heading(self, field: LinkedField) -> bool:
         tag = field.tag
         titled = any(code == "t" for code, _ in field.subfields)
         if tag in ("100", "110", "111"):
@@ -314,9 +184,9 @@ class _Description:
             relation: Node = {"@type": ["bf:Relation"], "bf:associatedResource": [resource]}
             self._put(relation, "relationship", *(self._labelled("Relationship", [text]) for text in field.of("i")))
             self._put(self.work, "relation", relation)
-        elif tag in _SUBJECTS:
-            subject = self._keyed("Hub" if titled and tag < "630" else _SUBJECTS[tag], field)
-            scheme = _SCHEMES.get(field.ind2) or (field.text("2") if field.ind2 == "7" else "")
+        elif tag in SUBJECT_CLASSES:
+            subject = self._keyed("Hub" if titled and tag < "630" else SUBJECT_CLASSES[tag], field)
+            scheme = SCHEME_CODES.get(field.ind2) or (field.text("2") if field.ind2 == "7" else "")
             if scheme:
                 self._put(subject, "source", {"@type": ["bf:Source"], "bf:code": [scheme]})
             self._put(self.work, "genreForm" if tag == "655" else "subject", subject)
@@ -329,7 +199,7 @@ class _Description:
             return False
         return True
 
-    def _keyed(self, kind: str, field: _Field) -> Node:
+    def _keyed(self, kind: str, field: LinkedField) -> Node:
         """A resource with its heading as label and as MARC key; its address where $0 or $1 has one."""
         node = self._labelled(kind, [field.text()])
         self._put(node, "bflc:marcKey", *field.key())
@@ -345,8 +215,8 @@ class _Description:
             node["@id"] = quote(address, safe=":/#?&=%~@,;+")
         return node
 
-    def _contribution(self, field: _Field, *, first: bool = False) -> Node:
-        kind = "Family" if field.tag[1:] == "00" and field.ind1 == "3" else _AGENTS[field.tag[1:]]
+    def _contribution(self, field: LinkedField, *, first: bool = False) -> Node:
+        kind = "Family" if field.tag[1:] == "00" and field.ind1 == "3" else AGENT_CLASSES[field.tag[1:]]
         kind = "Jurisdiction" if field.tag[1:] == "10" and field.ind1 == "1" else kind
         node: Node = {"@type": ["bf:Contribution"], "bf:agent": [self._keyed(kind, field)]}
         if first:
@@ -357,13 +227,13 @@ class _Description:
         for code in field.of("4"):
             if isinstance(code, str) and re.fullmatch("[a-z]{3}", code):
                 self._put(
-                    node, "role", {"@id": f"{_VOCABULARY}relators/{code}", "@type": ["bf:Role"], "bf:code": [code]}
+                    node, "role", {"@id": f"{VOCABULARY}relators/{code}", "@type": ["bf:Role"], "bf:code": [code]}
                 )
         return node
 
     # -- titles --
 
-    def _title(self, field: _Field) -> bool:
+    def _title(self, field: LinkedField) -> bool:
         tag = field.tag
         kinds = {
             "130": "Title",
@@ -386,9 +256,7 @@ class _Description:
         skip = field.ind1 if tag == "130" else field.ind2
         if tag in ("130", "222", "240", "242", "245") and skip in "123456789":
             self._put(node, "bflc:nonSortNum", skip)
-        kind = {"242": "translated", "247": "former"}.get(tag) or (
-            _VARIANTS.get(field.ind2, "") if tag == "246" else ""
-        )
+        kind = {"242": "translated", "247": "former"}.get(tag) or (VARIANTS.get(field.ind2, "") if tag == "246" else "")
         self._put(node, "variantType", kind)
         self._put(node, "note", *(self._labelled("Note", [text]) for text in (field.of("i") if tag == "246" else [])))
         self._put(self.work if tag in ("130", "240") else self.instance, "title", node)
@@ -400,13 +268,13 @@ class _Description:
 
     # -- numbers --
 
-    def _number(self, field: _Field) -> bool:
+    def _number(self, field: LinkedField) -> bool:
         tag = field.tag
-        if tag in _CLASSES:
+        if tag in CLASSES:
             return self._classification(field)
-        name = _NUMBERS.get((tag, field.ind1)) or _NUMBERS.get((tag, " "))
+        name = NUMBER_CLASSES.get((tag, field.ind1)) or NUMBER_CLASSES.get((tag, " "))
         if tag == "024" and field.ind1 == "7":
-            name = _STANDARD.get(field.text("2"), "Identifier")
+            name = STANDARD_NUMBERS.get(field.text("2"), "Identifier")
         if tag == "035":
             return self._system_number(field)
         if name is None:
@@ -422,7 +290,7 @@ class _Description:
                     self._put(
                         node,
                         "status",
-                        {"@id": f"{_VOCABULARY}mstatus/{state}", "@type": ["bf:Status"], "bf:code": [state]},
+                        {"@id": f"{VOCABULARY}mstatus/{state}", "@type": ["bf:Status"], "bf:code": [state]},
                     )
                 self._put(node, "qualifier", *field.of("q"))
                 self._put(node, "acquisitionTerms", *(field.of("c") if tag in ("020", "024", "037") else []))
@@ -433,7 +301,7 @@ class _Description:
                 self._put(self.instance, "identifiedBy", node)
         return True
 
-    def _system_number(self, field: _Field) -> bool:
+    def _system_number(self, field: LinkedField) -> bool:
         for code in "az":
             for text in field.of(code):
                 match = re.match(r"\(([^)]*)\)\s*(.*)", text) if isinstance(text, str) else None
@@ -445,18 +313,18 @@ class _Description:
                     self._put(
                         node,
                         "status",
-                        {"@id": f"{_VOCABULARY}mstatus/cancinv", "@type": ["bf:Status"], "bf:code": ["cancinv"]},
+                        {"@id": f"{VOCABULARY}mstatus/cancinv", "@type": ["bf:Status"], "bf:code": ["cancinv"]},
                     )
                 self._put(self.instance, "identifiedBy", node)
         return True
 
-    def _classification(self, field: _Field) -> bool:
+    def _classification(self, field: LinkedField) -> bool:
         for text in field.of("a"):
-            node: Node = {"@type": [f"bf:{_CLASSES[field.tag]}"], "bf:classificationPortion": [text]}
+            node: Node = {"@type": [f"bf:{CLASSES[field.tag]}"], "bf:classificationPortion": [text]}
             self._put(node, "itemPortion", *field.of("b"))
             if field.tag in ("050", "060", "082") and field.ind2 == "0":
                 code = "dnlm" if field.tag == "060" else "dlc"
-                self._put(node, "assigner", {"@id": f"{_VOCABULARY}organizations/{code}", "@type": ["bf:Agent"]})
+                self._put(node, "assigner", {"@id": f"{VOCABULARY}organizations/{code}", "@type": ["bf:Agent"]})
             if field.tag == "082":
                 self._put(node, "edition", *field.of("2"), {"0": "full", "1": "abridged"}.get(field.ind1))
             elif source := field.text("2"):
@@ -466,13 +334,13 @@ class _Description:
 
     # -- statements --
 
-    def _statement(self, field: _Field) -> bool:
+    def _statement(self, field: LinkedField) -> bool:
         tag = field.tag
-        if tag in _TEXTS:
-            self._put(self.instance, _TEXTS[tag], *_whole(field))
-        elif tag in _WORK_TEXTS:
+        if tag in INSTANCE_TEXTS:
+            self._put(self.instance, INSTANCE_TEXTS[tag], *whole_text(field))
+        elif tag in WORK_TEXTS:
             kind = {"505": "TableOfContents", "520": "Summary", "521": "IntendedAudience"}[tag]
-            self._put(self.work, _WORK_TEXTS[tag], self._labelled(kind, _whole(field)))
+            self._put(self.work, WORK_TEXTS[tag], self._labelled(kind, whole_text(field)))
         elif tag in ("260", "264"):
             self._provision(field)
         elif tag == "300":
@@ -488,7 +356,7 @@ class _Description:
             }[tag]
             node = self._labelled(kind, field.of("a"))
             if code := field.text("b").split(" ")[0]:
-                node["@id"] = f"{_VOCABULARY}{part}/{quote(code)}"
+                node["@id"] = f"{VOCABULARY}{part}/{quote(code)}"
                 self._put(node, "code", code)
             self._put(self.work if tag == "336" else self.instance, name, node)
         elif tag == "040":
@@ -498,7 +366,7 @@ class _Description:
                 self.admin,
                 "descriptionLanguage",
                 *(
-                    {"@id": f"{_VOCABULARY}languages/{quote(text)}", "@type": ["bf:Language"]}
+                    {"@id": f"{VOCABULARY}languages/{quote(text)}", "@type": ["bf:Language"]}
                     for text in field.of("b")
                     if isinstance(text, str)
                 ),
@@ -510,8 +378,8 @@ class _Description:
             )
         elif tag == "041":
             for code, text in field.subfields:
-                if code == "a" or code in _LANGUAGE_PARTS:
-                    self._language(text, _LANGUAGE_PARTS.get(code, ""))
+                if code == "a" or code in LANGUAGE_PARTS:
+                    self._language(text, LANGUAGE_PARTS.get(code, ""))
         elif tag == "042":
             self._put(
                 self.admin,
@@ -524,7 +392,7 @@ class _Description:
                     self.work,
                     "geographicCoverage",
                     {
-                        "@id": f"{_VOCABULARY}geographicAreas/{quote(str(text).rstrip('-'))}",
+                        "@id": f"{VOCABULARY}geographicAreas/{quote(str(text).rstrip('-'))}",
                         "@type": ["bf:GeographicCoverage"],
                     },
                 )
@@ -550,7 +418,7 @@ class _Description:
             return False
         return True
 
-    def _provision(self, field: _Field) -> None:
+    def _provision(self, field: LinkedField) -> None:
         if field.tag == "264" and field.ind2 == "4":
             self._put(self.instance, "copyrightDate", *field.of("c"))
             return
@@ -562,7 +430,7 @@ class _Description:
             self._put(node, "bflc:" + name, *field.of(code))
         self._put(self.instance, "provisionActivity", node)
 
-    def _series(self, field: _Field) -> Node:
+    def _series(self, field: LinkedField) -> Node:
         node: Node = {"@type": ["bf:Series"] + (["bflc:Uncontrolled"] if field.ind1 == "0" else ["bf:Hub"])}
         title: Node = {"@type": ["bf:Title"]}
         self._put(title, "mainTitle", *field.of("a"))
@@ -571,7 +439,7 @@ class _Description:
         self._put(node, "identifiedBy", *({"@type": ["bf:Issn"], "rdf:value": [text]} for text in field.of("x")))
         return node
 
-    def _item(self, field: _Field) -> None:
+    def _item(self, field: LinkedField) -> None:
         number = len(self.items) + 1
         item: Node = {"@id": self.instance["@id"].replace("#Instance", f"#Item852-{number}"), "@type": ["bf:Item"]}
         self._put(item, "itemOf", {"@id": self.instance["@id"]})
@@ -588,26 +456,26 @@ class _Description:
     def _kinded(self, kind: str, labels: list[Any]) -> Node:
         node = self._labelled("Note", labels)
         if kind:
-            node["@type"].append({"@id": f"{_VOCABULARY}mnotetype/{kind}"}["@id"])
+            node["@type"].append(f"{VOCABULARY}mnotetype/{kind}")
         return node
 
-    def _note(self, field: _Field) -> bool:
+    def _note(self, field: LinkedField) -> bool:
         tag = field.tag
         if tag in ("506", "540"):
             kind = "AccessPolicy" if tag == "506" else "UsePolicy"
-            self._put(self.instance, "usageAndAccessPolicy", self._labelled(kind, _whole(field)))
+            self._put(self.instance, "usageAndAccessPolicy", self._labelled(kind, whole_text(field)))
             return True
-        if tag != "500" and tag not in _NOTE_KINDS:
+        if tag != "500" and tag not in NOTE_KINDS:
             return False
-        node = self._kinded(_NOTE_KINDS.get(tag, ""), _whole(field))
+        node = self._kinded(NOTE_KINDS.get(tag, ""), whole_text(field))
         self._put(
             node, "bflc:appliesTo", *({"@type": ["bflc:AppliesTo"], "rdfs:label": [text]} for text in field.of("3"))
         )
         self._put(self.instance, "note", node)
         return True
 
-    def _linking(self, field: _Field) -> bool:
-        name = _LINK_NAMES.get(field.tag)
+    def _linking(self, field: LinkedField) -> bool:
+        name = LINK_NAMES.get(field.tag)
         if name is None:
             return False
         node: Node = {"@type": ["bf:Instance"]}
@@ -624,11 +492,3 @@ class _Description:
         self._put(node, "note", *(self._labelled("Note", [text]) for text in field.of("n")))
         self._put(self.instance, name, node)
         return True
-
-
-def _whole(field: _Field) -> list[Any]:
-    """The field's text, its subfields in one; and that of its other script."""
-    codes = "".join(sorted({code for code, _ in field.subfields} - set("0123456789uw")))
-    plain = field.text(codes) if codes else ""
-    other = " ".join(text for code, text in field.linked if code in codes)
-    return [each for each in (plain, {"@value": other, "@language": field.language} if other else "") if each]

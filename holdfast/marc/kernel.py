@@ -15,6 +15,9 @@ from typing import Any
 import numba
 import numpy as np
 
+from holdfast.marc.loop_cache import keep_apart
+
+keep_apart()
 compiled: Any = numba.njit(nogil=True, cache=True)
 
 SUSPECT, ASCII, UTF8, MARC8, TWICE = 0, 1, 2, 3, 4  # state of a span; TWICE: UTF-8 that looks encoded twice

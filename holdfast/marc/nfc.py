@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,16 @@ import polars as pl
 
 from holdfast.marc.kernel import character_at, compiled, put
 from holdfast.marc.string_views import is_there, make_view, series_of_views, text
+
+# What may decompose, apart from the syllables of Hangul, which do by rule.
+_DECOMPOSING = range(0x80, 0x3400), range(0xA000, 0xAC00), range(0xF900, 0x20000), range(0x2F800, 0x2FA20)
+_HANGUL = slice(0xAC00, 0xD7A4)
+
+
+def _canonical(point: int) -> list[int]:
+    """The characters that a character is the same as, none where it stands for itself."""
+    text = unicodedata.decomposition(chr(point))
+    return [int(code, 16) for code in text.split()] if not text.startswith("<") else []
 
 
 @cache
@@ -27,17 +38,12 @@ def _doubtful() -> Any:
     A character is beyond doubt if it is in form C itself and never composes with one before it.
     """
     doubtful = np.zeros(sys.maxunicode + 1, dtype=np.bool_)
-    second: set[str] = set()
-    # What composes is what some character decomposes to; ideographs and surrogates decompose to nothing of that kind.
-    ranges = (range(0x80, 0x3400), range(0xA000, 0xAC00), range(0xF900, 0x20000), range(0x2F800, 0x2FA20))
-    for point in (point for each in ranges for point in each):
+    second: set[int] = set()  # what composes is what some character decomposes to
+    for point in chain(*_DECOMPOSING):
         character = chr(point)
         doubtful[point] = unicodedata.combining(character) or unicodedata.normalize("NFC", character) != character
-        decomposed = unicodedata.decomposition(character)
-        if decomposed and not decomposed.startswith("<"):
-            second.update(chr(int(code, 16)) for code in decomposed.split()[1:])
-    for character in second:
-        doubtful[ord(character)] = True
+        second.update(_canonical(point)[1:])
+    doubtful[list(second)] = True
     doubtful[0x1161:0x11C3] = True  # vowels and finals of Hangul, which compose by rule
     return doubtful
 
@@ -93,11 +99,11 @@ def _pairs() -> tuple[Any, Any, Any]:
     for point in np.flatnonzero(_doubtful()).tolist():
         if unicodedata.combining(chr(point)) and unicodedata.normalize("NFC", chr(point)) == chr(point):
             kinds[point] = 1
-    for point in (*range(0xC0, 0x3400), *range(0xA000, 0xAC00)):
-        codes = unicodedata.decomposition(chr(point)).split()
-        if len(codes) == 2 and not codes[0].startswith("<") and unicodedata.normalize("NFC", chr(point)) == chr(point):
-            first, second = (int(code, 16) for code in codes)
-            if kinds[second] == 1 and not unicodedata.decomposition(chr(first)):
+    for point in chain(*_DECOMPOSING):
+        codes = _canonical(point)
+        if len(codes) == 2 and unicodedata.normalize("NFC", chr(point)) == chr(point):
+            first, second = codes
+            if kinds[second] == 1 and not _canonical(first):
                 found[first << 21 | second] = point
     keys = np.array(sorted(found), dtype=np.int64)
     return keys, np.array([found[key] for key in keys.tolist()], dtype=np.int64), kinds
@@ -107,10 +113,9 @@ def _pairs() -> tuple[Any, Any, Any]:
 def _decomposable() -> Any:
     """bool[0x110000]: is the character a letter with a mark in it already? Another mark may change places with that one."""
     result = np.zeros(sys.maxunicode + 1, dtype=np.bool_)
-    for point in (*range(0xC0, 0x3400), *range(0xA000, 0xD7B0)):
-        text = unicodedata.decomposition(chr(point))
-        result[point] = bool(text) and not text.startswith("<")
-    result[0xAC00:0xD7A4] = True
+    for point in chain(*_DECOMPOSING):
+        result[point] = bool(_canonical(point))
+    result[_HANGUL] = True
     return result
 
 

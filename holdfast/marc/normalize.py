@@ -15,12 +15,13 @@ import stdnum.exceptions
 from stdnum import isbn, issn
 
 from holdfast.identity import correlation_ids, fingerprints
-from holdfast.marc import picking
+from holdfast.marc import identifiers, picking
+from holdfast.marc.carriers import carriers
 from holdfast.marc.folding import Folding
 from holdfast.marc.string_views import numbers, series_of_texts, series_of_views, text, text_buffers
 
 # The code of this module: a change of what it makes is a change of this number (assets carry it as their code_version).
-VERSION = "2"
+VERSION = "4"
 
 _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "record": pl.UInt32,
@@ -35,6 +36,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "leader": pl.String,
     "status": pl.String,  # leader/05
     "material_type": pl.String,  # by leader/06-07, in words
+    "carrier": pl.String,  # 'electronic', 'microform' or 'tangible' (module carriers); null: unknown
     "encoding": pl.String,
     "ocn": pl.List(pl.String),  # digits without prefix and leading zeros
     "isbn": pl.List(pl.String),  # ISBN-13 whose check digit is right
@@ -245,7 +247,7 @@ class _Picked:
         return series_of_views(views, [self.values.data], None)
 
     def identifiers(self, which: int, loop: Any, others: Callable[[pl.Series], pl.Series], more: int = 0) -> pl.Series:
-        """Lists of what `loop` (one of `picking`'s) makes of the values, and `others` of those that it is not sure of."""
+        """Lists of what `loop` (one of `identifiers`'s) makes of the values, and `others` of those that it is not sure of."""
         rows, owners = self.rows(which)
         views, states = np.empty((len(rows), 4), dtype=np.uint32), np.empty(len(rows), dtype=np.uint8)
         extra = self.room(which, more)
@@ -256,18 +258,18 @@ class _Picked:
         self, rows: npt.NDArray[Any], owners: npt.NDArray[Any], views: npt.NDArray[Any], states: npt.NDArray[Any],
         extra: npt.NDArray[Any], others: Callable[[pl.Series], pl.Series],
     ) -> pl.Series:  # fmt: skip
-        asked = np.flatnonzero(states == picking.ASK)
+        asked = np.flatnonzero(states == identifiers.ASK)
         if len(asked):
             answers = others(self.column.gather(rows[asked]))
             told = asked[answers.is_not_null().to_numpy()]
             more, ends = text_buffers(answers.drop_nulls())
             extra = np.concatenate((extra, more))
-            picking.put_views(told, extra, ends + (len(extra) - len(more)), views, states)
+            identifiers.put_views(told, extra, ends + (len(extra) - len(more)), views, states)
         made, offsets = np.empty((len(rows), 4), dtype=np.uint32), np.empty(self.count + 1, dtype=np.int64)
-        found = picking.as_lists(views, owners, states, extra, self.count, made, offsets)
+        found = identifiers.as_lists(views, owners, states, extra, self.count, made, offsets)
         if found >= 0:
             return _as_lists(offsets, series_of_views(made[:found], [extra], None))
-        there = states == picking.MADE
+        there = states == identifiers.MADE
         return _lists(owners, series_of_views(np.where(there[:, None], views, 0), [extra], there), self.count)
 
 
@@ -277,15 +279,15 @@ def _ocns(picked: _Picked) -> pl.Series:
     parts = len(rows), len(more_rows)
     views, states = np.empty((sum(parts), 4), dtype=np.uint32), np.empty(sum(parts), dtype=np.uint8)
     extra = np.concatenate((picked.room(picking.ALL_035), picked.room(picking.ALL_001)))
-    used = picking.oclc_numbers(rows, picked.values, views[: parts[0]], states[: parts[0]], extra)
+    used = identifiers.oclc_numbers(rows, picked.values, views[: parts[0]], states[: parts[0]], extra)
     organizations = picked.first[picking.FIRST_003]
-    picking.oclc_control_numbers(
+    identifiers.oclc_control_numbers(
         more_rows, more_owners, organizations, picked.values, views[parts[0] :], states[parts[0] :], extra, used
     )
     both = np.concatenate((owners, more_owners))
     order = np.argsort(both, kind="stable")
     of_001 = order >= parts[0]
-    asked = states[order] == picking.ASK
+    asked = states[order] == identifiers.ASK
 
     def others(values: pl.Series) -> pl.Series:
         organization = picked.stripped(picking.FIRST_003).gather(both[order][asked])
@@ -346,13 +348,15 @@ def _imprint_year(picked: _Picked) -> pl.Series:
     return _years(years, known)
 
 
-def _of_leader(leaders: pl.Series) -> dict[str, pl.Series]:
+def _of_leader(leaders: pl.Series, picked: _Picked) -> dict[str, pl.Series]:
     column = text(leaders)
     views, material = np.empty((len(leaders), 4), dtype=np.uint32), np.empty(len(leaders), dtype=np.uint32)
+    more = picked.rows(picking.ALL_007), picked.rows(picking.ALL_338)
     picking.leader_parts(column, _MATERIALS, _SERIAL, views, material)
     return {
         "status": series_of_views(views, [column.data], None),
         "material_type": _MATERIAL_NAMES.gather(pl.Series(material)),
+        "carrier": carriers(column, picked.values, picked.first[picking.FIRST_008], *more),
     }
 
 
@@ -364,30 +368,56 @@ for _letter, _name in _MATERIAL.items():
     _MATERIALS[ord(_letter)] = _MATERIAL_NAMES.to_list().index(_name)
 
 
+_Texts = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+
+
+def _first_choice(picked: _Picked, *fields: int) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """(rows, places of their records) of the first of these fields that a record has."""
+    taken = np.zeros(picked.count, dtype=np.bool_)
+    chosen = []
+    for field in fields:
+        rows, owners = picked.rows(field)
+        left = ~taken[owners]
+        chosen.append((rows[left], owners[left]))
+        taken[owners] = True
+    rows, owners = (np.concatenate(arrays) for arrays in zip(*chosen, strict=True))
+    order = np.argsort(owners, kind="stable")
+    return rows[order], owners[order]
+
+
+def _joined(picked: _Picked, rows: npt.NDArray[Any], owners: npt.NDArray[Any]) -> _Texts:
+    """(bytes, offsets) of each record's texts in one, a blank between."""
+    size = picking.size_of_texts(rows, picked.values, picked.forms) + len(rows)
+    texts = np.empty(size + 16, dtype=np.uint8), np.empty(picked.count + 1, dtype=np.int64)
+    picking.joined(rows, owners, picked.values, picked.forms, *texts)
+    return texts
+
+
+def _trimmed(texts: _Texts, owners: npt.NDArray[Any]) -> pl.Series:
+    """The texts without the punctuation at their ends; null where a record has none."""
+    count = len(texts[1]) - 1
+    views, there = np.empty((count, 4), dtype=np.uint32), np.zeros(count, dtype=np.bool_)
+    picking.trimmed(*texts, views)
+    there[owners] = True
+    return series_of_views(views, [texts[0]], there)
+
+
 def _titles(picked: _Picked) -> dict[str, pl.Series]:
     """Titles, authors and their keys."""
-    count = picked.count
-    views, there = np.empty((count, 4), dtype=np.uint32), np.empty(count, dtype=np.bool_)
-    title = picked.room(picking.ALL_245), np.empty(count + 1, dtype=np.int64)
-    picking.joined(*picked.rows(picking.ALL_245), picked.values, picked.forms, *title, there, views)
-    first = picked.first[picking.FIRST_AUTHOR]
-    author_views = np.empty((count, 4), dtype=np.uint32)
-    size = picking.size_of_texts(first, picked.values, picked.forms)
-    author = np.empty(size + 16, dtype=np.uint8), np.empty(count + 1, dtype=np.int64)
-    picking.authors(first, picked.values, picked.forms, *author, author_views)
-    parts = (picking.WORK_130, picking.WORK_240, picking.WORK_245)
-    work = np.empty(sum(len(picked.room(part)) for part in parts), dtype=np.uint8), np.empty(count + 1, dtype=np.int64)
-    rows = [array for part in parts for array in picked.rows(part)]
-    picking.work_titles(*rows, picked.values, picked.forms, *work)
+    titles = picked.rows(picking.ALL_245)
+    title = _joined(picked, *titles)
+    owners = np.flatnonzero(picked.first[picking.FIRST_AUTHOR] >= 0).astype(np.int32)
+    author = _joined(picked, picked.first[picking.FIRST_AUTHOR][owners].astype(np.int32), owners)
+    work = _joined(picked, *_first_choice(picked, picking.WORK_130, picking.WORK_240, picking.WORK_245))
     keys, author_keys = heading_keys.fold(*title), heading_keys.fold(*author)
     work_keys = heading_keys.fold(*work)
-    both = np.empty(int(author_keys[1][-1] + work_keys[1][-1]) + 3 * count, dtype=np.uint8)
-    offsets = np.empty(count + 1, dtype=np.int64)
+    both = np.empty(int(author_keys[1][-1] + work_keys[1][-1]) + 3 * picked.count, dtype=np.uint8)
+    offsets = np.empty(picked.count + 1, dtype=np.int64)
     used = picking.work_keys(*author_keys, *work_keys, both, offsets)
     return {
-        "title": series_of_views(views, [title[0]], there),
+        "title": _trimmed(title, titles[1]),
         "title_key": series_of_texts(*keys),
-        "author": series_of_views(author_views, [author[0]], first >= 0),
+        "author": _trimmed(author, owners),
         "author_key": series_of_texts(*author_keys),
         "work_key": series_of_texts(both[:used], offsets),
     }
@@ -410,15 +440,15 @@ def normalize(index: pl.DataFrame, subfields: pl.DataFrame, *, source: str, wind
         "content_sha256": records["sha256"],
         "control_number": picked.stripped(picking.FIRST_001),
         "control_number_org": picked.stripped(picking.FIRST_003),
-        "system_numbers": picked.identifiers(picking.ALL_035, picking.system_numbers, _stripped),
+        "system_numbers": picked.identifiers(picking.ALL_035, identifiers.system_numbers, _stripped),
         "last_modified": picked.stripped(picking.FIRST_005),
         "leader": records["leader"],
-        **_of_leader(records["leader"]),
+        **_of_leader(records["leader"], picked),
         "encoding": records["encoding"],
         "ocn": _ocns(picked),
-        "isbn": picked.identifiers(picking.ALL_020, picking.isbns, isbns, more=13),
-        "issn": picked.identifiers(picking.ALL_022, picking.issns, _issns),
-        "lccn": picked.identifiers(picking.ALL_010, picking.lccns, _lccns, more=6),
+        "isbn": picked.identifiers(picking.ALL_020, identifiers.isbns, isbns, more=13),
+        "issn": picked.identifiers(picking.ALL_022, identifiers.issns, _issns),
+        "lccn": picked.identifiers(picking.ALL_010, identifiers.lccns, _lccns, more=6),
         "languages": _languages(picked),
         **_of_008(picked),
         "imprint_year": _imprint_year(picked),

@@ -34,11 +34,12 @@ def html_section(name: str, title: str, content: str) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """html: escaped. style: class names. heat: 0 to 1, a bar in the cell's back."""
+    """html: escaped. style: class names. heat: 0 to 1, a bar in the cell's back. label: the column's name, for narrow screens."""
 
     html: str
     style: str = ""
     heat: float | None = None
+    label: str = ""
 
 
 def html_table(
@@ -59,6 +60,7 @@ def html_table(
             marks = (f' class="{style}"' if style else "") + (
                 f' style="--heat:{cell.heat * 100:.0f}%"' if cell.heat is not None else ""
             )
+            marks += f' data-label="{cell.label}"' if cell.label else ""
             cells.append(f'<th scope="row"{marks}>{cell.html}</th>' if n == 0 else f"<td{marks}>{cell.html}</td>")
         out.append(f"<tr>{''.join(cells)}</tr>")
     return "\n".join([*out, "</tbody></table></div>"])

@@ -15,3 +15,8 @@ def legible(value: object) -> str:
     text = re.sub(MASKED, "pii:…", "" if value is None else str(value))
     text = re.sub(r"[\x00-\x1f]", lambda match: chr(0x2400 + ord(match[0])), text)
     return _INVISIBLE.sub(lambda match: f"[U+{ord(match[0]):04X}]", text)
+
+
+def in_markdown(text: str) -> str:
+    """A legible text that stands for itself in a cell of a table of Markdown: no link, no picture, no HTML."""
+    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text).replace("&", "&amp;")

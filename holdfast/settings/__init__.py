@@ -5,7 +5,8 @@ value raises `SettingsError`, whose text names the key, what was found and what 
 """
 
 from holdfast.catalogue.budget import Budget
-from holdfast.catalogue.merging import FieldSpec, MergeRule
+from holdfast.catalogue.merging import MergeRule
+from holdfast.naming import FieldSpec
 from holdfast.settings.authorities import AuthorityFiles
 from holdfast.settings.deltas import Deltas
 from holdfast.settings.exports import EXPORTED, Export

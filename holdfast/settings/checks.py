@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from holdfast.harvest.rhythm import parse_rhythm
+from holdfast.naming import held_to
 from holdfast.nights import check_cron
 
 
@@ -20,12 +21,6 @@ def _check_timezone(value: str) -> str:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError) as error:
         raise ValueError("must be a name of the IANA time zone database, as Europe/Vienna or UTC") from error
-    return value
-
-
-def _check_entity_spec(value: str) -> str:
-    if not re.fullmatch(r"(holdings|item):(/[^/\s]+)+", value):
-        raise ValueError("must be holdings or item, a colon and a JSON pointer, as 'item:/circulationNotes/*/note'")
     return value
 
 
@@ -65,19 +60,6 @@ def _check_number_pattern(value: str) -> str:
     return value
 
 
-def _check_name(value: str) -> str:
-    # Names become partition keys and folders: '|' and '/' would make them ambiguous.
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", value):
-        raise ValueError("must be lower-case letters, digits and '_', starting with a letter, 40 at most")
-    return value
-
-
-def _check_time_of_day(value: str) -> str:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d|24:00", value):
-        raise ValueError("must be a time of day from 00:00 to 24:00, as '07:30'")
-    return value
-
-
 def nearest(found: str, allowed: Iterable[str]) -> str:
     """What goes behind a list of allowed names: the one that was meant, if one is near."""
     near = difflib.get_close_matches(found, list(allowed), n=1)
@@ -85,10 +67,17 @@ def nearest(found: str, allowed: Iterable[str]) -> str:
 
 
 Timezone = Annotated[str, AfterValidator(_check_timezone)]
-TimeOfDay = Annotated[str, AfterValidator(_check_time_of_day)]
+TimeOfDay = Annotated[
+    str, held_to(r"([01]\d|2[0-3]):[0-5]\d|24:00", "must be a time of day from 00:00 to 24:00, as '07:30'")
+]
 Cron = Annotated[str, AfterValidator(check_cron)]
-EntitySpec = Annotated[str, AfterValidator(_check_entity_spec)]
-Name = Annotated[str, AfterValidator(_check_name)]
+EntitySpec = Annotated[
+    str,
+    held_to(
+        r"(holdings|item):(/[^/\s]+)+",
+        "must be holdings or item, a colon and a JSON pointer, as 'item:/circulationNotes/*/note'",
+    ),
+]
 Address = Annotated[str, AfterValidator(_check_address)]
 Rhythm = Annotated[str, AfterValidator(_check_rhythm)]
 FileDay = Annotated[str, AfterValidator(_check_file_day)]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from holdfast.feeds.elements import ELEMENTS, KEYS, FeedKind
+from holdfast.feeds.elements import ELEMENTS, KEYS, FeedKind, in_form
 from holdfast.settings.checks import Cron, Table, nearest
 
 
@@ -63,8 +63,19 @@ class Feed(Table):
         return self
 
     @model_validator(mode="after")
+    def _constants_have_their_form(self) -> Feed:
+        for element, value in self.constants.items():
+            try:
+                in_form(" ".join(value.split()), ELEMENTS[self.kind][element].shape, self.date_format)
+            except ValueError as error:
+                raise ValueError(f"constants: {element}: found {value!r}, which {error}") from None
+        return self
+
+    @model_validator(mode="after")
     def _has_its_key(self) -> Feed:
         keys = KEYS[self.kind]
+        if self.format == "marc" and self.key not in ("", "source_number"):
+            raise ValueError(f"key: found {self.key!r}; holdings records in MARC are found by source_number, their 001")
         if self.format == "marc":
             if self.kind != "holdings" or self.columns:
                 raise ValueError("format: marc is for feeds of kind holdings, and has no columns")

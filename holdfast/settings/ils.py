@@ -147,8 +147,8 @@ class Ils(Table):
     name: str = Field(
         default="",
         pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]{0,79}$|^$",
-        description="under which its ledger and snapshot are kept; empty: the adapter and the tenant. A sandbox of the same "
-        "tenant needs one of its own",
+        description="under which its ledger and snapshot are kept; empty: the adapter and the tenant, of Koha "
+        "its host and port. A sandbox of the same tenant needs one of its own",
     )
     moved_from: str = Field(
         default="", description="address that the system of this name had before it moved; only while it moves"

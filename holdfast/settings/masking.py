@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from holdfast.catalogue.merging import FieldSpec
+from holdfast.naming import FieldSpec
 from holdfast.privacy.entities import MASKED_IN_ENTITIES
 from holdfast.settings.checks import EntitySpec, Table
 

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
-from holdfast.catalogue.merging import FieldSpec, MergeRule
+from holdfast.catalogue.merging import MergeRule
 from holdfast.marc.encoding import MARC21, UNIMARC, Reading
+from holdfast.naming import FieldSpec
 from holdfast.settings.checks import Address, Cron, Encoding, FileDay, MatchKey, NumberPattern, Rhythm, Table
 
 # What a `files` source may be fetched from; without an address it is a folder below paths.drops.
@@ -80,6 +81,10 @@ class Source(Table):
     match: tuple[MatchKey, ...] = Field(
         default=("control_number", "ocn", "isbn", "issn", "lccn"),
         description="keys tried, in this order; `title` (title, author and year together) is weaker and may stand last",
+    )
+    match_across_carriers: bool = Field(
+        default=False,
+        description="whether an ISBN, ISSN, LCCN or title joins records on different carriers, too: an e-book to the printed book",
     )
     schedule: Cron = Field(default="0 2 * * *", description="cron of the nightly load of the day before")
     completeness: Cron = Field(

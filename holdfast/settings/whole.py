@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 from holdfast.catalogue.budget import Budget
 from holdfast.catalogue.systems import SYSTEM_FIELDS
 from holdfast.marc.validation.issues import KINDS
+from holdfast.naming import Name
 from holdfast.settings.authorities import AuthorityFiles
-from holdfast.settings.checks import Name, Table
+from holdfast.settings.checks import Table
 from holdfast.settings.deltas import Deltas
 from holdfast.settings.exports import Export
 from holdfast.settings.feeds import Feed

@@ -14,13 +14,16 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO, NamedTuple, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from holdfast.environment import Environment
 from holdfast.harvest.file_names import day_in_name, is_unfinished, refusal, shown_name
 from holdfast.settings import Settings, Source
 from resources.drop_sites.errors import BROKEN, DropChanged, SiteUnreachable
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _LONGEST_PAUSE = 60.0
 _READ = 65_536  # what a break can cost
@@ -162,10 +165,11 @@ class _ResumingStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # as in resources/vault/client.py
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer).cast("B")
         while True:
             try:
-                data = self._opened().read(min(len(buffer), _READ, self._file.size - self._position + 1))
+                data = self._opened().read(min(len(into), _READ, self._file.size - self._position + 1))
                 if not data:
                     self._check_end()
                     return 0
@@ -178,7 +182,7 @@ class _ResumingStream(io.RawIOBase):
             self._position += len(data)
             if self._position > self._file.size:
                 raise DropChanged(f"{self._where}: has grown since it was listed; it is taken once it is still")
-            buffer[: len(data)] = data
+            into[: len(data)] = data
             return len(data)
 
     @property

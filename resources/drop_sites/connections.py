@@ -142,8 +142,10 @@ class _Ahead(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def read(self, size: int = -1) -> bytes:
-        if not self._held:
+    def read(self, size: int | None = -1) -> bytes:
+        if size is None or size < 0:
+            return b"".join(iter(partial(self.read, _READ_AHEAD), b""))
+        if not self._held and size:
             end = min(self._size, self._position + _PREFETCHED * _REQUEST)
             window = [(at, min(_REQUEST, end - at)) for at in range(self._position, end, _REQUEST)]
             if window:

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import psycopg
@@ -94,25 +93,27 @@ class EmbeddedPostgres(EmbeddedServer):
             return Answer.YES if "FATAL" in said else Answer.NO
         return Answer.YES
 
-    def prepare(self, account: Account) -> None:
+    def prepare(self, account: Account, alive: int) -> None:
         let_read(installation(self.data), account)
-        self._sweep_partials()
+        # Of starters that were killed; no initdb of theirs lives (the caller holds `alive`).
+        for folder in self._partials():
+            shutil.rmtree(folder, ignore_errors=True)
         if not (self.data / "PG_VERSION").exists():
-            self._make_cluster(account)
+            self._make_cluster(account, alive)
         # Nothing serves this folder (the caller holds `alive`): the number in it is of a dead server, even if another
         # program has it now, and PostgreSQL would take that program for itself.
         (self.data / "postmaster.pid").unlink(missing_ok=True)
 
-    def _sweep_partials(self) -> None:
-        """Remove what starters left that were killed; their initdb may live on and write while it is removed."""
-        end = time.monotonic() + 10
-        while (left := list(self.folder.glob("data.partial-*"))) and time.monotonic() < end:
-            for folder in left:
-                for program in ("initdb", "postgres"):
-                    put_down(program, folder, signal.SIGKILL)
-                shutil.rmtree(folder, ignore_errors=True)
+    def put_down(self, patience_seconds: float = 60) -> bool:
+        for folder in self._partials():
+            for program in ("initdb", "postgres"):
+                put_down(program, folder, signal.SIGKILL)
+        return super().put_down(patience_seconds)
 
-    def _make_cluster(self, account: Account) -> None:
+    def _partials(self) -> list[Path]:
+        return list(self.folder.glob("data.partial-*"))
+
+    def _make_cluster(self, account: Account, alive: int) -> None:
         """initdb into a folder of another name: one that was killed half-way is never taken for data."""
         if self.data.exists() and any(self.data.iterdir()):
             raise ServiceError(f"{self.data}: not empty and not PostgreSQL's; move it away")
@@ -139,6 +140,7 @@ class EmbeddedPostgres(EmbeddedServer):
                 env={"PATH": os.defpath, "LC_ALL": "C", "HOME": str(partial)},
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
+                pass_fds=[alive],
                 text=True,
                 timeout=180,
                 **account.credentials(),

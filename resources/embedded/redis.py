@@ -81,7 +81,7 @@ class EmbeddedRedis(EmbeddedServer):
             client.close()
         return Answer.YES
 
-    def prepare(self, account: Account) -> None:
+    def prepare(self, account: Account, alive: int) -> None:
         self.data.mkdir(mode=0o700, exist_ok=True)
         account.own(self.data)
 

@@ -19,6 +19,7 @@ import subprocess
 import tempfile
 import time
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -82,8 +83,13 @@ class EmbeddedServer(ABC):
     def ask(self, socket: Path) -> Answer: ...
 
     @abstractmethod
-    def prepare(self, account: Account) -> None:
-        """Make the data folder where there is none, and clear what a dead server left in it."""
+    def prepare(self, account: Account, alive: int) -> None:
+        """Make the data folder where there is none, and clear what a dead server left in it. Programs that write there inherit
+        the lock `alive`."""
+
+    def put_down(self, patience_seconds: float = 60) -> bool:
+        """End all that serves the data, or makes them; whether there was any."""
+        return put_down(self.program, self.data, self.stop_signal, patience_seconds=patience_seconds)
 
     @abstractmethod
     def command(self, socket: Path, account: Account) -> list[str]: ...
@@ -102,7 +108,7 @@ class EmbeddedServer(ABC):
             recorded = self._recorded()
             if recorded is not None and self._runs_and_answers(recorded):
                 return self.url(recorded), False
-            put_down(self.program, self.data, self.stop_signal, patience_seconds=_PATIENCE_SECONDS)
+            self.put_down(_PATIENCE_SECONDS)
             account = account_for(self.data, may_be_root=self.may_be_root)
             self.folder.mkdir(parents=True, exist_ok=True)
             let_pass(self.data, account)
@@ -111,7 +117,7 @@ class EmbeddedServer(ABC):
                 socket = sockets.socket_folder(self.folder, self.socket_name, account, recorded)
                 self._record(socket)
                 sockets.clear(socket)
-                self.prepare(account)
+                self.prepare(account, alive)
                 self._launch(self.command(socket, account), account, alive)
             finally:
                 os.close(alive)
@@ -124,7 +130,11 @@ class EmbeddedServer(ABC):
         if not self._services.exists():
             return False
         with take_turn(self._services / f"{self.name}.lock"):
-            ran = put_down(self.program, self.data, self.stop_signal)
+            ran = self.put_down()
+            if self.folder.exists():
+                # The shell of a starter that was killed may be about to become the server.
+                with suppress(ServiceError):
+                    os.close(self._wait_until_free())
             recorded = self._recorded()
             if recorded is not None:
                 sockets.remove(recorded, self.folder)
@@ -158,9 +168,9 @@ class EmbeddedServer(ABC):
         return False
 
     def _wait_until_free(self) -> int:
-        """Descriptor of the lock `alive`, for the server to inherit."""
-        file = self.folder / "alive"
-        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        """Descriptor of the lock `alive`, for the server to inherit. What is seen to serve the data meanwhile is ended: the shell
+        of a starter that was killed becomes a server yet."""
+        descriptor = self._alive()
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while not try_lock(descriptor):
             if time.monotonic() > deadline:
@@ -169,8 +179,20 @@ class EmbeddedServer(ABC):
                     f"{self.folder}: a {self.program} that can't be seen from here (of another container, perhaps) "
                     "still uses these data; stop it there, or set HOLDFAST_VAR to another folder"
                 )
+            self.put_down(_PATIENCE_SECONDS)
             time.sleep(0.05)
         return descriptor
+
+    def _alive(self) -> int:
+        return os.open(self.folder / "alive", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+
+    def _ended(self) -> bool:
+        """Whether nothing lives of what inherited the lock."""
+        descriptor = self._alive()
+        try:
+            return try_lock(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _launch(self, command: list[str], account: Account, alive: int) -> None:
         if self.log.exists() and self.log.stat().st_size > _LONGEST_LOG:
@@ -199,11 +221,10 @@ class EmbeddedServer(ABC):
 
     def _wait_until_ready(self, socket: Path) -> None:
         began = time.monotonic()
-        while (waited := time.monotonic() - began) < _RECOVERY_SECONDS:
+        while time.monotonic() - began < _RECOVERY_SECONDS:
             if self.ask(socket) is Answer.YES:
                 return
-            # The shell may not have become the server yet.
-            if waited > 2 and not serving(self.program, self.data):
+            if self._ended():
                 raise ServiceError(f"{self.name} ended as it started. {self.log} ends:\n{tail(self.log)}")
             time.sleep(0.02)
         raise ServiceError(

@@ -62,7 +62,7 @@ class GovernorState:
 
 @dataclass
 class Turn:
-    """Leave to send one request. Exactly one of `answered`, `failed` and `unsent` ends it."""
+    """Leave to send one request. Exactly one of `answered` and `failed` ends it."""
 
     governor: Governor
     id: str
@@ -87,11 +87,6 @@ class Turn:
     def failed(self) -> None:
         """No answer, or not all of it."""
         self._end("failed", time.monotonic(), 0.0, "")
-
-    def unsent(self) -> None:
-        """It was given up before it was sent."""
-        self.governor.limit.give_back()
-        self.governor._end(self, "unsent", 0.0, 0.0, "")
 
     def _end(self, how: str, at: float, pause: float, remaining: str) -> None:
         governor, seconds = self.governor, at - self.began
@@ -153,6 +148,8 @@ class Governor:
         self._watch = ReadersWatch(redis, name, readers) if readers is not None and watched else None
 
     def close(self) -> None:
+        if self._closing.is_set():  # an adapter can have two sessions
+            return
         self._closing.set()
         if self._watch is not None:
             self._watch.stop()
@@ -371,7 +368,11 @@ class Governor:
             self._own_turn.release()
             self._sleep(min(max(start - now, 0.0), _TRY_REDIS))
             return None
-        self._sleep(max(start - now, 0.0))
+        try:
+            self._sleep(max(start - now, 0.0))
+        except BaseException:
+            self._own_turn.release()
+            raise
         return Turn(self, "", kind, 0, False, 1, True)
 
     # ---- what runs beside -------------------------------------------------------------------------------------------

@@ -87,7 +87,9 @@ class ReadersWatch:
         p95 = percentile([each for _, each in self._samples], 0.95)
         factor, step = self._verdict(p95, now - max(self._cut, self._raised))
         scale = self._call(self._scale, [self._id, factor, step, self._readers.least_share, f"{p95:.0f}"]) / 1e6
-        if factor < 1:
+        if scale < 0:  # another one watches by now
+            self._samples.clear()
+        elif factor < 1:
             log.warning(
                 "%s: readers wait %.0f ms (95th percentile), the limit is %.0f: loads go on with %.0f%% of their rate",
                 *(self._name, p95, self._readers.limit_ms, scale * 100),

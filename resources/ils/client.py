@@ -141,6 +141,7 @@ class EntityUnit:
     Attributes:
         changes: JSON pointer (RFC 6901) → (before, after); None: not there. The befores of masked values are their tokens,
             the afters are the values themselves: a unit lives in memory only.
+        shown: element → (before, after), masked: what the ledger may keep.
     """
 
     idempotency_key: str
@@ -152,6 +153,7 @@ class EntityUnit:
     version: int
     changes: Mapping[str, tuple[Any, Any]]
     round: int = 0  # as of `Unit`
+    shown: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,8 @@ class Ils(Protocol):
         """What was done to these records at or after a moment, as far as the system keeps it."""
 
     def live_records(self, since: str | None = None) -> Iterator[list[LiveRecord]]:
-        """All records with MARC, in pages; with `since`, those changed at or after that moment of the system's clock."""
+        """All records with MARC, in pages; with `since`, those changed at or after that moment of the system's clock. Each
+        once; none counts as changed (`updated`) later than the reading began, so the next one can begin with the latest."""
 
     def fetch(self, targets: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, LiveRecord]:
         """The live records with these ids; those that do not exist are left out."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Protocol
 
+from holdfast.catalogue.entity_patch import value_at
 from holdfast.feeds.elements import ELEMENTS, FeedKind
 
 Form = Literal["text", "date", "moment", "flag", "number", "statement", "first"]
@@ -40,6 +42,7 @@ class At(NamedTuple):
 
 
 Table = Mapping[str, At]
+_NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]{1,15})?\Z")
 NUMBERED = ("instances", "holdings")
 """References to records by their number: no list that is read whole."""
 
@@ -78,19 +81,6 @@ def check_elements(kind: FeedKind, names: list[str], table: Table, system: str) 
             raise NotInThisSystem(f"{name}: {system} sets it by itself")
 
 
-def value_at(body: Any, pointer: str) -> Any:
-    """What a JSON pointer points at (RFC 6901, section 4); None where there is nothing."""
-    for part in pointer.split("/")[1:]:
-        key = part.replace("~1", "/").replace("~0", "~")
-        if isinstance(body, list) and key.isdecimal() and int(key) < len(body):
-            body = body[int(key)]
-        elif isinstance(body, dict) and key in body:
-            body = body[key]
-        else:
-            return None
-    return body
-
-
 def elements_of(body: Mapping[str, Any], table: Table, references: References) -> dict[str, str]:
     """The elements that a live record has; those without a value are left out."""
     found: dict[str, str] = {}
@@ -98,11 +88,17 @@ def elements_of(body: Mapping[str, Any], table: Table, references: References) -
         value = value_at(body, at.pointer)
         if value is None or value in ("", []):
             continue
-        if at.reference:
-            found[element] = references.names(at.reference).get(str(value), str(value))
-        else:
-            found[element] = _read(value, at.form)
-    return {element: " ".join(value.split()) for element, value in found.items()}
+        found[element] = text_of(value, at, references)
+    return found
+
+
+def text_of(value: Any, at: At, references: References) -> str:
+    """A value of the system's as the element says it."""
+    if at.reference:
+        text = references.names(at.reference).get(str(value), str(value))
+    else:
+        text = _read(value, at.form)
+    return " ".join(text.split())
 
 
 def _read(value: Any, form: Form) -> str:
@@ -118,14 +114,9 @@ def _read(value: Any, form: Form) -> str:
 
 
 def _number(element: str, value: str) -> int | float:
-    try:
-        return int(value)
-    except ValueError:
-        pass
-    try:
-        return float(value)
-    except ValueError:
-        raise NoNumberError(element) from None
+    if not _NUMBER.match(value):
+        raise NoNumberError(element)
+    return float(value) if "." in value else int(value)
 
 
 def written(element: str, value: str, table: Table, references: References) -> tuple[str, Any]:
@@ -244,3 +235,24 @@ KOHA: Mapping[FeedKind, Table] = {
     },
     "holdings": {},
 }
+
+# The branch that a record belongs to: kind → where the body says it. FOLIO's locations name their library.
+FOLIO_BRANCHES: Mapping[FeedKind, tuple[At, ...]] = {
+    "items": (At("/permanentLocationId", reference="branches"), At("/effectiveLocationId", reference="branches")),
+    "holdings": (At("/permanentLocationId", reference="branches"),),
+}
+KOHA_BRANCHES: Mapping[FeedKind, tuple[At, ...]] = {"items": (At("/home_library_id"),)}
+
+# What hides a record from the public: kind → (JSON pointer, value). A patron's account ends instead.
+FOLIO_HIDDEN: Mapping[FeedKind, tuple[str, Any]] = {
+    "items": ("/discoverySuppress", True),
+    "holdings": ("/discoverySuppress", True),
+}
+KOHA_HIDDEN: Mapping[FeedKind, tuple[str, Any]] = {"items": ("/withdrawn", 1)}
+
+
+def branches_of(body: Mapping[str, Any], places: tuple[At, ...], references: References) -> set[str]:
+    """Of one record; empty where its body names none. An item without a location of its own may have one by its holdings record,
+    which is not asked."""
+    values = {at: value_at(body, at.pointer) for at in places}
+    return {text_of(value, at, references) for at, value in values.items() if value not in (None, "")}

@@ -11,8 +11,8 @@ from holdfast.feeds.elements import FeedKind, masked_elements
 from holdfast.feeds.plan import live_schema
 from holdfast.privacy.masking import token
 from holdfast.settings import Settings, SettingsError
-from resources.ils.client import Capabilities, Entity, EntityUnit, Kind, Written
-from resources.ils.elements import FOLIO, KOHA, NUMBERED, NotInThisSystem, Table, check_elements, elements_of
+from resources.ils.client import AuditEntry, Capabilities, Entity, EntityUnit, Kind, Written
+from resources.ils.elements import FOLIO, KOHA, NUMBERED, At, NotInThisSystem, Table, check_elements, elements_of
 
 KINDS: Mapping[FeedKind, Kind] = {"patrons": "patron", "items": "item", "holdings": "holdings"}
 TABLES: Mapping[str, Mapping[FeedKind, Table]] = {"folio": FOLIO, "koha": KOHA}
@@ -35,6 +35,25 @@ class FeedIls(Protocol):
     def new_records(self) -> Mapping[FeedKind, Mapping[str, Any]]:
         """What a new record has by itself: JSON pointer → value."""
 
+    @property
+    def branches(self) -> Mapping[FeedKind, tuple[At, ...]]:
+        """Where a record says which branch it belongs to; kinds that belong to none are left out."""
+
+    @property
+    def hidden(self) -> Mapping[FeedKind, tuple[str, Any]]:
+        """What hides a record from the public: JSON pointer, value."""
+
+    def in_use(self, kind: FeedKind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, str]:
+        """Of these, those on which something hangs, and what: they must not be deleted."""
+
+    def changed_since_made(
+        self, kind: FeedKind, made: Sequence[tuple[Entity, int]], since: str, correlation_ids: Sequence[str]
+    ) -> dict[str, str]:
+        """Of records that were created at or after `since`, with the version that they had then: id → why it is not sure that
+        nobody changed them."""
+
+    def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]: ...
+
     def entities(self, kind: Kind, since: str | None = None, until: str | None = None) -> Iterator[list[Entity]]: ...
 
     def fetch_entities(self, kind: Kind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, Entity]: ...
@@ -46,6 +65,9 @@ class FeedIls(Protocol):
     ) -> dict[str, list[Entity]]:
         """value → the live ones that have exactly it; values that nothing has are left out. One request."""
 
+    def count_entities(self, kind: FeedKind) -> int:
+        """How many there are. One request."""
+
     def reference_list(self, name: str) -> list[tuple[str, tuple[str, ...]]]:
         """(id, its codes and names, first the one that stands for it here) of a whole list."""
 
@@ -56,12 +78,17 @@ class FeedIls(Protocol):
 def check_feeds(settings: Settings) -> None:
     """
     Raises:
-        SettingsError: a feed maps an element that the library system has no place for.
+        SettingsError: a feed is of records, or maps an element, that the library system has no place for.
     """
-    tables, faults = TABLES.get(settings.ils.adapter, {}), []
+    adapter, faults = settings.ils.adapter, []
+    tables = TABLES[adapter]
     for name, feed in settings.feeds.items():
+        if not tables[feed.kind]:
+            kinds = ", ".join(kind for kind, table in tables.items() if table)
+            faults.append(f"feeds.{name}.kind: {adapter} has no {feed.kind} records (it has: {kinds})")
+            continue
         try:
-            check_elements(feed.kind, [*feed.columns, *feed.constants], tables.get(feed.kind, {}), settings.ils.adapter)
+            check_elements(feed.kind, [*feed.columns, *feed.constants], tables[feed.kind], adapter)
         except NotInThisSystem as error:
             faults.append(f"feeds.{name}.columns: {error}")
     if faults:

@@ -13,15 +13,15 @@ import datetime as dt
 import email.utils
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import orjson
 
 from holdfast.catalogue.entity_patch import Token
-from holdfast.catalogue.fields import from_marc_json, to_marc_json
+from holdfast.catalogue.fields import from_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
 from resources.governor.client import Governor
 from resources.ils.client import (
@@ -37,21 +37,19 @@ from resources.ils.client import (
     Written,
     source_record_id,
 )
-from resources.ils.errors import IlsDownError, RefusedError
+from resources.ils.errors import RefusedError
 from resources.ils.folio_audit import INVENTORY_PATHS, read_audit
 from resources.ils.folio_feeds import FolioFeeds
-from resources.ils.folio_inventory import Inventory, quoted
+from resources.ils.folio_inventory import Inventory, quoted, stamp
+from resources.ils.folio_source_records import RECORDS, SourceRecords, refusal
 from resources.ils.instance import derive_instance
-from resources.ils.session import Authorization, Call, Session
+from resources.ils.session import Authorization, Call, Session, check_login
 
 log = logging.getLogger("holdfast.ils")
 
 _INSTANCES = "/instance-storage/instances"
 _HOLDINGS = "/holdings-storage/holdings"
 _INSTANCES_BATCH = "/instance-storage/batch/synchronous"
-_RECORDS = "/source-storage/records"
-_RECORDS_BATCH = "/source-storage/batch/records"
-_SNAPSHOTS = "/source-storage/snapshots"
 _SOURCE_RECORDS = "/source-storage/source-records"
 _PAGE = 500
 # What the server sets by itself and takes no part in a comparison.
@@ -73,7 +71,7 @@ class FolioClient(FolioFeeds):
         own_reads={"bib": 1},  # a new version of the MARC record needs the generation, which lists do not name
         audit=frozenset({"bib", "holdings", "item"}),
         circulation=True,
-        deletes=frozenset({"bib"}),
+        deletes=frozenset({"bib", "holdings", "item", "patron"}),
     )
 
     def __init__(
@@ -96,8 +94,6 @@ class FolioClient(FolioFeeds):
         self.name = name or f"folio:{tenant}"
         self._login = {"username": user, "password": password}
         self._chunk = chunk_records
-        self._organization = organization
-        self._snapshot: str | None = None
         self._user = user
         self._own_user: str | None = None
         self._session = Session(
@@ -113,10 +109,11 @@ class FolioClient(FolioFeeds):
             sleep=sleep,
         )
         self._inventory = Inventory(self._session.send, self._session.many, chunk_records, token)
+        self._source_records = SourceRecords(self._session.send, self._session.many, organization)
 
     def close(self) -> None:
         try:
-            self._commit_snapshot()
+            self._source_records.commit_snapshot()
         finally:
             self._session.close()
 
@@ -164,19 +161,11 @@ class FolioClient(FolioFeeds):
         params: dict[str, Any] | None = None,
     ) -> httpx.Response:
         repeatable = True if method == "GET" or path == _SOURCE_RECORDS else None  # a list of ids is asked for by POST
-        settled = _none_saved if path == _RECORDS_BATCH else None
-        return self._session.send(
-            Call(method, path, correlation_ids, body, params, repeatable=repeatable, settled=settled)
-        )
+        return self._session.send(Call(method, path, correlation_ids, body, params, repeatable=repeatable))
 
     def _log_in(self, http: httpx.Client) -> Authorization:
         response = http.post("/authn/login-with-expiry", json=self._login)
-        if response.status_code in (429, 503) or response.status_code >= 500:
-            raise httpx.ConnectError(f"login answers {response.status_code}")
-        if response.status_code != 201:
-            raise RefusedError(
-                response.status_code, "login: check HOLDFAST_ILS_USER, HOLDFAST_ILS_PASSWORD, HOLDFAST_ILS_TENANT"
-            )
+        check_login(response, 201, "login: check HOLDFAST_ILS_USER, HOLDFAST_ILS_PASSWORD, HOLDFAST_ILS_TENANT")
         return _lifetime(response)
 
     @staticmethod
@@ -190,12 +179,19 @@ class FolioClient(FolioFeeds):
     # ---- reading ----------------------------------------------------------------------------------------------------
 
     def live_records(self, since: str | None = None) -> Iterator[list[LiveRecord]]:
-        if since is None:
-            last = "00000000-0000-0000-0000-000000000000"
-            while instances := self._instances(f'id > "{last}" sortBy id', _PAGE):
-                last = instances[-1]["id"]
-                yield list(self._with_marc(instances, ()).values())
-            return
+        # What changes while this reads counts as changed when it began: else the next time would begin behind the change of
+        # a record that was read before.
+        began = stamp(self.clock().isoformat())
+        for page in self._whole() if since is None else self._changed(since):
+            yield [replace(each, updated=began) if each.updated > began else each for each in page]
+
+    def _whole(self) -> Iterator[list[LiveRecord]]:
+        last = "00000000-0000-0000-0000-000000000000"
+        while instances := self._instances(f'id > "{last}" sortBy id', _PAGE):
+            last = instances[-1]["id"]
+            yield list(self._with_marc(instances, ()).values())
+
+    def _changed(self, since: str) -> Iterator[list[LiveRecord]]:
         changed: dict[str, None] = {}
         for instances in _by_date(since, self._instances_since):
             changed |= dict.fromkeys(each["id"] for each in instances)
@@ -284,7 +280,7 @@ class FolioClient(FolioFeeds):
                 for piece in text.split("\x1f")[1:]:
                     if piece.startswith("s"):
                         return piece[1:]
-        found = self._request("GET", f"{_RECORDS}/{source_record['recordId']}").json()
+        found = self._request("GET", f"{RECORDS}/{source_record['recordId']}").json()
         return str(found["matchedId"])
 
     # ---- writing ----------------------------------------------------------------------------------------------------
@@ -312,19 +308,19 @@ class FolioClient(FolioFeeds):
         """Outright, the MARC first: an instance that is left is found and deleted by the next attempt. What has holdings stays."""
         if now is None:
             return Written(unit.idempotency_key, "acknowledged", answer="found deleted")
-        if (now.source_id and now.source_id != unit.source_id) or (now.source_id and now.version != unit.version):
+        if now.source_id and (now.source_id, now.version) != (unit.source_id, unit.version):
             return Written(unit.idempotency_key, "conflicted", answer="the record was changed after it was looked at")
         query = {"query": f'instanceId=="{unit.target}"', "limit": 1, "totalRecords": "none"}
         ids = [unit.correlation_id]
         if orjson.loads(self._request("GET", _HOLDINGS, ids, params=query).content)["holdingsRecords"]:
             return Written(unit.idempotency_key, "failed", answer="the record has holdings, so it was not deleted")
-        try:
-            if now.source_id:
-                self._request("DELETE", f"{_RECORDS}/{unit.target}", ids, params={"idType": "INSTANCE"})
-            self._request("DELETE", f"{_INSTANCES}/{unit.target}", ids)
-        except RefusedError as error:
-            if error.status != 404:
-                return _refusal(unit, error)
+        marc = [(f"{RECORDS}/{unit.target}", {"idType": "INSTANCE"})] if now.source_id else []
+        for path, params in [*marc, (f"{_INSTANCES}/{unit.target}", {})]:
+            try:
+                self._request("DELETE", path, ids, params=params)
+            except RefusedError as error:
+                if error.status != 404:
+                    return refusal(unit, error)
         return Written(unit.idempotency_key, "acknowledged", now.version)
 
     @staticmethod
@@ -358,7 +354,7 @@ class FolioClient(FolioFeeds):
         written |= self._write_instances(creates, upsert=False)
         written |= self._write_instances(updates, upsert=True)
         left = [each for each in ready if each[0].idempotency_key not in written]
-        refused = self._write_marc(left, self._hrids([unit for unit, now, _ in left if now is None]))
+        refused = self._source_records.write(left, self._hrids([unit for unit, now, _ in left if now is None]))
         for unit, _, _ in left:
             key = unit.idempotency_key
             written[key] = refused.get(key) or Written(key, "acknowledged", versions[key])
@@ -397,124 +393,11 @@ class FolioClient(FolioFeeds):
             return {}
         except RefusedError as error:
             if len(pairs) == 1:
-                return {pairs[0][0].idempotency_key: _refusal(pairs[0][0], error)}
+                return {pairs[0][0].idempotency_key: refusal(pairs[0][0], error)}
         refused: dict[str, Written] = {}
         for pair in pairs:
             refused |= self._write_instances([pair], upsert=upsert)
         return refused
-
-    def _write_marc(
-        self, ready: list[tuple[Unit, LiveRecord | None, Fields]], hrids: dict[str, str]
-    ) -> dict[str, Written]:
-        if not ready:
-            return {}
-        snapshot = self._open_snapshot()
-        current = self._current_records(ready)
-        records = []
-        refused: dict[str, Written] = {}
-        for unit, now, after in ready:
-            found, hrid = current.get(unit.idempotency_key), now.hrid if now else hrids.get(unit.target, "")
-            if isinstance(found, RefusedError):
-                refused[unit.idempotency_key] = _refusal(unit, found)
-            else:
-                records.append((unit, self._source_record(unit, now, after, snapshot, hrid, found)))
-        return refused | self._post_records(records)
-
-    def _current_records(
-        self, ready: list[tuple[Unit, LiveRecord | None, Fields]]
-    ) -> dict[str, httpx.Response | RefusedError]:
-        """Lists do not name matched id and generation, which a new version needs: one read a changed record."""
-        calls = {
-            unit.idempotency_key: Call("GET", f"{_RECORDS}/{now.source_id}", [unit.correlation_id])
-            for unit, now, _ in ready
-            if now is not None and now.source_id
-        }
-        return dict(zip(calls, self._session.many(list(calls.values())), strict=True))
-
-    def _post_records(self, records: list[tuple[Unit, dict[str, Any]]]) -> dict[str, Written]:
-        if not records:
-            return {}
-        ids = [unit.correlation_id for unit, _ in records]
-        body = {"records": [each for _, each in records], "totalRecords": len(records)}
-        try:
-            answer = orjson.loads(self._request("POST", _RECORDS_BATCH, ids, body=body).content)
-        except RefusedError as error:
-            if len(records) == 1:
-                return {records[0][0].idempotency_key: _refusal(records[0][0], error)}
-            refused: dict[str, Written] = {}
-            for each in records:
-                refused |= self._post_records([each])
-            return refused
-        saved = {each["id"] for each in answer["records"]}
-        missing = [each for each in records if each[1]["id"] not in saved]
-        if missing and len(records) == 1:
-            said = RefusedError(422, "; ".join(answer.get("errorMessages", [])) or "not among the saved records")
-            return {missing[0][0].idempotency_key: _refusal(missing[0][0], said)}
-        refused = {}
-        for each in missing:
-            refused |= self._post_records([each])
-        return refused
-
-    def _source_record(
-        self,
-        unit: Unit,
-        now: LiveRecord | None,
-        after: Fields,
-        snapshot: str,
-        hrid: str,
-        found: httpx.Response | None,
-    ) -> dict[str, Any]:
-        record_id = source_record_id(unit.idempotency_key, unit.round)
-        suppressed = unit.action == "suppress" or (now is not None and now.suppressed and unit.action != "unsuppress")
-        matched, generation = record_id, 0
-        if found is not None:
-            current = orjson.loads(found.content)
-            matched, generation = current["matchedId"], int(current["generation"]) + 1
-        own = ("999", f"ff\x1fi{unit.target}\x1fs{matched}")
-        fields = [each for each in after if not (each[0] == "999" and each[1].startswith("ff"))] + [own]
-        if not (now and now.fields):
-            fields = self._with_own_number(fields, hrid)
-        content = to_marc_json(fields)
-        return {
-            "id": record_id,
-            "snapshotId": snapshot,
-            "matchedId": matched,
-            "generation": generation,
-            "recordType": "MARC_BIB",
-            "state": "ACTUAL",
-            "rawRecord": {"id": record_id, "content": orjson.dumps(content).decode()},
-            "parsedRecord": {"id": record_id, "content": content},
-            "externalIdsHolder": {"instanceId": unit.target, **({"instanceHrid": hrid} if hrid else {})},
-            "additionalInfo": {"suppressDiscovery": suppressed},
-        }
-
-    def _with_own_number(self, fields: Fields, hrid: str) -> Fields:
-        """001 and 003 of the catalogue; the supplier's are in 035 already (holdfast.catalogue.fields.as_catalogued)."""
-        numbers = [("001", hrid)] if hrid else []
-        if self._organization:
-            numbers.append(("003", self._organization))
-        leader = [each for each in fields if each[0] == "LDR"]
-        return leader + numbers + [each for each in fields if each[0] not in ("LDR", "001", "003")]
-
-    def _open_snapshot(self) -> str:
-        if self._snapshot is None:
-            snapshot = str(uuid.uuid4())
-            self._request("POST", _SNAPSHOTS, body={"jobExecutionId": snapshot, "status": "PARSING_IN_PROGRESS"})
-            self._snapshot = snapshot
-        return self._snapshot
-
-    def _commit_snapshot(self) -> None:
-        """Say that the load is over: a snapshot that stays in progress looks like a load that hangs. What it holds is
-        written either way, so a system that does not answer any more is no reason to fail."""
-        if self._snapshot is None:
-            return
-        snapshot, self._snapshot = self._snapshot, None
-        body = {"jobExecutionId": snapshot, "status": "COMMITTED"}
-        call = Call("PUT", f"{_SNAPSHOTS}/{snapshot}", body=body, repeatable=True)
-        try:
-            self._session.send(call)
-        except (RefusedError, IlsDownError) as error:
-            log.warning("snapshot %s of source-record-storage stays in progress: %s", snapshot, error)
 
 
 def _lifetime(response: httpx.Response) -> Authorization:
@@ -542,11 +425,6 @@ def _by_date(since: str, page_at: Callable[[str, int], list[dict[str, Any]]]) ->
         moment, offset = (moment, offset + len(page)) if last == moment else (last, 0)
 
 
-def _none_saved(response: httpx.Response) -> bool:
-    """FOLIO's way to say that none of the records was saved, and why."""
-    return response.status_code == 500 and b'"errorMessages"' in response.content
-
-
 def _refuse_changed_marc(unit: Unit, now: LiveRecord | None) -> None:
     """source-record-storage has no version to refuse a stale write by: the id of the live version is compared instead."""
     if now is not None and unit.source_id and now.source_id and now.source_id != unit.source_id:
@@ -555,8 +433,3 @@ def _refuse_changed_marc(unit: Unit, now: LiveRecord | None) -> None:
 
 def _content(instance: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in instance.items() if key not in _SERVERS_OWN}
-
-
-def _refusal(unit: Unit, error: RefusedError) -> Written:
-    state = "conflicted" if error.status == 409 else "failed"
-    return Written(unit.idempotency_key, state, answer=str(error))

@@ -80,8 +80,8 @@ def stamp(moment: str) -> str:
 
 
 def quoted(values: Sequence[str]) -> str:
-    """Values as a CQL list for `==`."""
-    escaped = [value.replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    """A CQL list for values that are these and nothing else (CQL 1.2: * ? ^ are wildcards)."""
+    escaped = ("".join("\\" + each if each in '\\"*?^' else each for each in value) for value in values)
     return "(" + " or ".join(f'"{each}"' for each in escaped) + ")"
 
 

@@ -11,71 +11,40 @@ Facts used: docs/how-to/ils-koha.md. Why so: docs/decisions/0020-a-second-librar
 from __future__ import annotations
 
 import datetime as dt
-import hashlib
 import logging
-import re
 import time
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 import httpx
 import orjson
-from lxml import etree
 
-from holdfast.catalogue.fields import DELIMITER, comparable_leader, from_marc_json, to_marc_json
+from holdfast.catalogue.fields import DELIMITER, from_marc_json, to_marc_json
 from holdfast.catalogue.patch import PatchConflictError, apply_patch
 from holdfast.catalogue.systems import SYSTEM_FIELDS
-from holdfast.harvest.answers import AnswerUnreadable, children, local
+from holdfast.harvest.answers import AnswerUnreadable
 from holdfast.harvest.oai import OaiError, OaiItem, parse_page
-from holdfast.privacy.masking import PREFIX
 from resources.governor.client import Governor
-from resources.ils.client import (
-    AuditEntry,
-    Capabilities,
-    CirculationEvent,
-    Entity,
-    EntityUnit,
-    Fields,
-    Kind,
-    LiveRecord,
-    Unit,
-    Written,
-    source_record_id,
-)
+from resources.ils.client import AuditEntry, Capabilities, Fields, Kind, LiveRecord, Unit, Written, source_record_id
 from resources.ils.errors import IlsDownError, RefusedError
 from resources.ils.koha_feeds import KohaFeeds
-from resources.ils.session import Authorization, Call, Session
+from resources.ils.koha_inventory import KohaInventory
+from resources.ils.koha_lists import IDS_IN_A_QUERY, NUMBER, PAGE, clock_of, refusal, to_the_second
+from resources.ils.koha_marc import compared, fingerprint, from_marcxml, sendable, subfield, suppressed
+from resources.ils.session import Authorization, Call, Session, check_login
 
 log = logging.getLogger("holdfast.ils")
 
 _MARC = "application/marc-in-json"
-_PAGE = 500
 # Compared once more and written, so many at a time: an edit between the two is lost to us, so there is little time for one.
 _AT_ONCE = 10
-_IDS_IN_A_QUERY = 100
-# Koha writes these anew at every save, or keeps them elsewhere.
-_SAVED_ANEW = ("001", "003", "005", "942", "952", "999")
 _HIDDEN = ("952", "999")
 _MARKED_BY = "Holdfast"
-# kind → path, id, moment of the last change, and what no two may have
-_ENTITIES: dict[str, tuple[str, str, str, str]] = {
-    "item": ("/items", "item_id", "timestamp", "external_id"),
-    "patron": ("/patrons", "patron_id", "updated_on", "cardnumber"),
-}
-# Of a body that is sent back: what the server sets by itself, and what is there only because it was asked for.
-_SERVERS_OWN = {
-    "item": frozenset({"timestamp", "effective_not_for_loan_status", "effective_item_type_id", "extended_subfields"}),
-    "patron": frozenset({"updated_on", "restricted", "anonymized", "extended_attributes", "library", "account_balance"})
-    | {"checkouts_count", "overdues_count"},
-}
 _ACTIONS = {"ADD": "create", "CREATE": "create", "MODIFY": "update", "DELETE": "delete"}
-_NUMBER = re.compile(r"[0-9]{1,18}\Z")
 
 
-class KohaClient(KohaFeeds):
+class KohaClient(KohaInventory, KohaFeeds):
     """An `Ils` and `EntityIls`. One per run; not shared between threads."""
 
     capabilities = Capabilities(
@@ -113,7 +82,7 @@ class KohaClient(KohaFeeds):
         self.name = name or f"koha:{urlsplit(url).netloc}"
         self._credentials = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
         self._mark_field, self._duplicate_check = mark_field, duplicate_check
-        self._chunk = min(chunk_records, _IDS_IN_A_QUERY)
+        self._chunk = min(chunk_records, IDS_IN_A_QUERY)
         self._oai_path = oai_url or f"{url}/cgi-bin/koha/oai.pl"
         common: dict[str, Any] = {"timeout_seconds": timeout_seconds, "retries": retries}
         common |= {"transport": transport, "sleep": sleep, "request_id_header": "X-Request-ID", "governor": governor}
@@ -130,43 +99,13 @@ class KohaClient(KohaFeeds):
 
     def _log_in(self, http: httpx.Client) -> Authorization:
         response = http.post("/oauth/token", data=self._credentials)
-        if response.status_code in (429, 503) or response.status_code >= 500:
-            raise httpx.ConnectError(f"login answers {response.status_code}")
-        if response.status_code != 200:
-            text = "token: check HOLDFAST_ILS_USER (client id), HOLDFAST_ILS_PASSWORD (secret) and the preference RESTOAuth2ClientCredentials"
-            raise RefusedError(response.status_code, text)
+        text = "token: check HOLDFAST_ILS_USER (client id), HOLDFAST_ILS_PASSWORD (secret) and the preference RESTOAuth2ClientCredentials"
+        check_login(response, 200, text)
         token = response.json()
         lifetime = token.get("expires_in")
         headers = {"Authorization": f"Bearer {token['access_token']}"}
         # Under a second it says nothing: a new token then comes after a 401.
         return Authorization(headers, float(lifetime) if isinstance(lifetime, int | float) and lifetime >= 1 else None)
-
-    # ---- lists ------------------------------------------------------------------------------------------------------
-
-    def _get(
-        self, path: str, correlation_ids: Sequence[str] = (), *, accept: str = "application/json", **params: Any
-    ) -> httpx.Response:
-        if "q" in params:
-            params["q"] = orjson.dumps(params["q"]).decode()
-        return self._session.send(Call("GET", path, correlation_ids, params=params, headers={"Accept": accept}))
-
-    def _rows(self, path: str, id_name: str, query: dict[str, Any], **more: Any) -> Iterator[list[dict[str, Any]]]:
-        """Pages of a list by id: a row that changes meanwhile moves to no other page."""
-        last = 0
-        while True:
-            answer = self._get(
-                path,
-                q={**query, id_name: {**query.get(id_name, {}), ">": last}},
-                _order_by=f"+{id_name}",
-                _per_page=_PAGE,
-                **more,
-            )
-            rows = orjson.loads(answer.content)
-            if rows:
-                yield rows
-            if len(rows) < _PAGE:
-                return
-            last = int(rows[-1][id_name])
 
     # ---- bibliographic records --------------------------------------------------------------------------------------
 
@@ -177,22 +116,38 @@ class KohaClient(KohaFeeds):
             yield from self._after_id(0)
             self._feed_from = None
             return
-        yield from self._feed(since)
+        yield from self._once(self._feed(since))
         self._feed_from = since if self._feed_from is None else min(since, self._feed_from)
+
+    @staticmethod
+    def _once(pages: Iterable[list[LiveRecord]]) -> Iterator[list[LiveRecord]]:
+        """Each record once. One that comes again with a later moment was changed after it was read, as was all behind it:
+        that is for the next reading, which begins with the latest moment of this one."""
+        read: dict[str, str] = {}
+        for page in pages:
+            new: list[LiveRecord] = []
+            for each in page:
+                if read.get(each.target, each.updated) != each.updated:
+                    yield new
+                    return
+                if each.target not in read:
+                    new.append(each)
+                    read[each.target] = each.updated
+            yield new
 
     def _after_id(self, last: int) -> Iterator[list[LiveRecord]]:
         moment = ""
         while True:
             answer = self._get(
-                "/biblios", accept=_MARC, q={"biblio_id": {">": last}}, _order_by="+biblio_id", _per_page=_PAGE
+                "/biblios", accept=_MARC, q={"biblio_id": {">": last}}, _order_by="+biblio_id", _per_page=PAGE
             )
             # A record that changes while the list is read counts as changed since its first page.
-            moment = moment or _clock(answer)
+            moment = moment or clock_of(answer)
             rows = orjson.loads(answer.content)
             page = self._page(rows, moment)
             if page:
                 yield page
-            if len(rows) < _PAGE or not page:
+            if len(rows) < PAGE or not page:
                 return
             last = max(int(each.target) for each in page)
 
@@ -208,9 +163,10 @@ class KohaClient(KohaFeeds):
         return numbered
 
     def _feed(self, since: str) -> Iterator[list[LiveRecord]]:
-        first = dt.datetime.fromisoformat(since).astimezone(dt.UTC)
-        asked = {"verb": "ListRecords", "metadataPrefix": "marcxml", "from": first.strftime("%Y-%m-%dT%H:%M:%SZ")}
-        parameters, latest = asked, asked["from"]
+        """Oldest first. Each page starts at the moment where the one before ended: Koha's tokens are offsets, and by them the
+        record behind one that changes meanwhile would be skipped. Only within one second a token goes on."""
+        first = dt.datetime.fromisoformat(since).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        parameters = {"verb": "ListRecords", "metadataPrefix": "marcxml", "from": first}
         while True:
             content = self._oai.send(Call("GET", f"{self._oai_path}?{urlencode(parameters)}")).content
             try:
@@ -218,57 +174,57 @@ class KohaClient(KohaFeeds):
             except AnswerUnreadable as error:
                 raise IlsDownError(f"{self._oai_path}: {error}; is the preference OAI-PMH on?") from error
             except OaiError as error:
-                if error.code == "badResumptionToken":  # from where it was: what comes twice is the same twice
-                    parameters = {**asked, "from": latest}
-                    continue
                 if error.code == "noRecordsMatch":
                     return
                 raise IlsDownError(f"{self._oai_path}: {error}") from error
-            latest = max([latest, *(each.datestamp for each in page.items)])
             yield [self._of_feed(each) for each in page.items]
             if not page.token:
                 return
-            parameters = {"verb": "ListRecords", "resumptionToken": page.token}
+            latest = max(each.datestamp for each in page.items) if page.items else first
+            if latest > first:
+                first = latest
+                parameters = {"verb": "ListRecords", "metadataPrefix": "marcxml", "from": first}
+            else:
+                parameters = {"verb": "ListRecords", "resumptionToken": page.token}
 
     def _of_feed(self, item: OaiItem) -> LiveRecord:
         moment = dt.datetime.fromisoformat(item.datestamp).astimezone(dt.UTC).isoformat()
         number = item.identifier.rpartition(":")[2]
         if item.metadata is None:
             return LiveRecord(number, number, 0, {}, "", [], moment)
-        return self._live(_from_marcxml(item.metadata), moment, number)
+        return self._live(from_marcxml(item.metadata), moment, number)
 
     def _live(self, whole: Fields, moment: str, number: str = "") -> LiveRecord:
         """`instance` holds what the mark says: change, created (id in the plan), or nothing."""
-        number = number or next((_subfield(text, "c") for tag, text in whole if tag == "999"), "")
+        number = number or next((subfield(text, "c") for tag, text in whole if tag == "999"), "")
         mark = next((text for tag, text in whole if self._marks(tag, text)), "")
-        change = _subfield(mark, "u").removeprefix("urn:uuid:")
+        change = subfield(mark, "u").removeprefix("urn:uuid:")
         fields = [each for each in whole if each[0] not in _HIDDEN and not self._marks(*each)]
         content = fingerprint(fields)
-        intact = bool(change) and _subfield(mark, "x") == content[:16]
-        said = {"change": change, "created": _subfield(mark, "w")} if mark else {}
+        intact = bool(change) and subfield(mark, "x") == content[:16]
+        said = {"change": change, "created": subfield(mark, "w")} if mark else {}
         if said.get("created") and number:
             self._created[said["created"]] = number
         source_id = change if intact else f"sha256:{content}"
-        hidden = any(tag == "942" and _subfield(text, "n") == "1" for tag, text in fields)
+        hidden = any(tag == "942" and subfield(text, "n") == "1" for tag, text in fields)
         created = said.get("created", "")
         return LiveRecord(number, number, 0, said, source_id, fields, moment, suppressed=hidden, created=created)
 
     def _marks(self, tag: str, text: str) -> bool:
-        return tag == self._mark_field and _subfield(text, "a") == _MARKED_BY
+        return tag == self._mark_field and subfield(text, "a") == _MARKED_BY
 
     def fetch(self, targets: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, LiveRecord]:
         """By Koha's ids. An id that a plan gave is no record's, unless one was made for it and read before."""
         wanted = {each: self._created.get(each, each) for each in targets}
-        numbers = list(dict.fromkeys(each for each in wanted.values() if _NUMBER.match(each)))
+        ids = dict(zip(targets, correlation_ids, strict=False))
+        numbers = {number: ids.get(target, "") for target, number in wanted.items() if NUMBER.match(number)}
         found: dict[str, LiveRecord] = {}
         for at in range(0, len(numbers), self._chunk):
-            chunk = numbers[at : at + self._chunk]
+            chunk = list(numbers)[at : at + self._chunk]
             query = {"biblio_id": {"-in": [int(each) for each in chunk]}}
-            ids = correlation_ids[at : at + self._chunk]
-            answer = self._get("/biblios", ids, accept=_MARC, q=query, _per_page=len(chunk))
-            moment = _clock(answer)
-            live = self._page(orjson.loads(answer.content), moment)
-            found |= {each.target: each for each in live}
+            about = [numbers[each] for each in chunk if numbers[each]]
+            answer = self._get("/biblios", about, accept=_MARC, q=query, _per_page=len(chunk))
+            found |= {each.target: each for each in self._page(orjson.loads(answer.content), clock_of(answer))}
         return {target: found[number] for target, number in wanted.items() if number in found}
 
     def find_created(self, units: Sequence[Unit]) -> dict[str, LiveRecord]:
@@ -291,10 +247,10 @@ class KohaClient(KohaFeeds):
     def audit(self, kind: Kind, targets: Sequence[str], since: str) -> Iterator[AuditEntry]:
         """`/action_logs`, as far as the logging preferences (CataloguingLog, BorrowersLog) have it kept."""
         module = "MEMBERS" if kind == "patron" else "CATALOGUING"
-        for at in range(0, len(targets), _IDS_IN_A_QUERY):
-            objects = [int(each) for each in targets[at : at + _IDS_IN_A_QUERY] if _NUMBER.match(each)]
-            query = {"module": module, "object": {"-in": objects}, "timestamp": {">=": _to_the_second(since)}}
-            for rows in self._rows("/action_logs", "action_id", query):
+        for at in range(0, len(targets), IDS_IN_A_QUERY):
+            objects = [int(each) for each in targets[at : at + IDS_IN_A_QUERY] if NUMBER.match(each)]
+            query = {"module": module, "object": {"-in": objects}, "timestamp": {">=": to_the_second(since)}}
+            for rows in self._rows("/action_logs", "action_id", query) if objects else ():
                 for row in rows:
                     about = {"bib": "biblio", "item": "item"}.get(kind, "")
                     if row["action"] in _ACTIONS and str(row["info"] or "").startswith(about):
@@ -364,8 +320,12 @@ class KohaClient(KohaFeeds):
             calls.append((unit, fields, self._call(unit, fresh, fields)))
         answers = self._session.many([call for _, _, call in calls])
         for (unit, fields, _), answer in zip(calls, answers, strict=True):
-            if isinstance(answer, RefusedError):
-                settled.append(_refusal(unit.idempotency_key, answer))
+            if isinstance(answer, RefusedError) and unit.action == "delete" and answer.status == 404:
+                settled.append(
+                    Written(unit.idempotency_key, "acknowledged", answer="found deleted", target=unit.target)
+                )
+            elif isinstance(answer, RefusedError):
+                settled.append(refusal(unit.idempotency_key, answer))
             elif unit.action == "delete":
                 settled.append(Written(unit.idempotency_key, "acknowledged", target=unit.target))
             else:
@@ -378,11 +338,11 @@ class KohaClient(KohaFeeds):
         """The record as it will be, without the mark. 001 and 003 of a new one are the supplier's and stand in 035."""
         adds = [each for each in unit.adds if each[0] not in ("005", *_HIDDEN)]
         if now is None:
-            return _sendable(each for each in adds if each[0] not in ("001", "003"))
+            return sendable(each for each in adds if each[0] not in ("001", "003"))
         fields = apply_patch(now.fields, [each for each in unit.deletes if each[0] != "005"], adds)
         if unit.action in ("suppress", "unsuppress"):
-            fields = _hidden(fields, unit.action == "suppress")
-        return _sendable(fields)
+            fields = suppressed(fields, unit.action == "suppress")
+        return sendable(fields)
 
     def _call(self, unit: Unit, now: LiveRecord | None, fields: Fields) -> Call:
         created = unit.target if now is None else now.created
@@ -417,242 +377,8 @@ class KohaClient(KohaFeeds):
             if now is None:
                 answer = "written, and deleted since"
             elif now.source_id != source_record_id(key, unit.round):
-                tags = sorted({tag for tag, _ in set(_compared(fields)) ^ set(_compared(now.fields))})
+                tags = sorted({tag for tag, _ in set(compared(fields)) ^ set(compared(now.fields))})
                 answer = f"written, but Koha has it otherwise: {', '.join(tags) or 'the mark'}; see its overlay rules"
                 log.warning("record %d: %s, correlation %s", unit.record, answer, unit.correlation_id)
             settled.append(Written(key, "acknowledged", answer=answer, target=number))
         return settled
-
-    # ---- items and patrons ------------------------------------------------------------------------------------------
-
-    def entities(self, kind: Kind, since: str | None = None, until: str | None = None) -> Iterator[list[Entity]]:
-        path, id_name, moment, _ = _known(kind)
-        bounds = {sign: _to_the_second(at) for sign, at in ((">=", since), ("<", until)) if at}
-        for rows in self._rows(path, id_name, {moment: bounds} if bounds else {}):
-            yield [_entity(kind, row) for row in rows]
-
-    def fetch_entities(self, kind: Kind, ids: Sequence[str], correlation_ids: Sequence[str]) -> dict[str, Entity]:
-        return self._entities_where(kind, _known(kind)[1], [int(each) for each in ids if _NUMBER.match(each)])
-
-    def _entities_where(self, kind: Kind, name: str, values: Sequence[Any]) -> dict[str, Entity]:
-        path, id_name, _, _ = _known(kind)
-        found: dict[str, Entity] = {}
-        for at in range(0, len(values), _IDS_IN_A_QUERY):
-            for rows in self._rows(path, id_name, {name: {"-in": list(values[at : at + _IDS_IN_A_QUERY])}}):
-                found |= {str(row[id_name]): _entity(kind, row) for row in rows}
-        return found
-
-    def write_entities(self, units: Sequence[EntityUnit], live: Mapping[str, Entity]) -> list[Written]:
-        """A new one is known by its barcode or card number: one that has it already with the same values is the same.
-
-        Koha answers with what it stored, so reading back costs nothing.
-        """
-        settled: list[Written] = []
-        calls: list[tuple[EntityUnit, Call]] = []
-        taken = self._taken(units)
-        for unit in units:
-            found = taken.get((unit.kind, _unique(unit))) if unit.action == "create" else live.get(unit.target)
-            ready = _entity_call(unit, found)
-            if isinstance(ready, Written):
-                settled.append(ready)
-            else:
-                calls.append((unit, ready))
-        answers = self._session.many([call for _, call in calls])
-        for (unit, _), answer in zip(calls, answers, strict=True):
-            settled.append(_entity_answer(unit, answer))
-        return settled
-
-    def _taken(self, units: Sequence[EntityUnit]) -> dict[tuple[str, str], Entity]:
-        found: dict[tuple[str, str], Entity] = {}
-        for kind in {each.kind for each in units}:
-            name = _known(kind)[3]
-            new = {_unique(each) for each in units if each.kind == kind and each.action == "create"} - {""}
-            found |= {(kind, each.body[name]): each for each in self._entities_where(kind, name, sorted(new)).values()}
-        return found
-
-    # ---- circulation ------------------------------------------------------------------------------------------------
-
-    def clock(self) -> dt.datetime:
-        """Koha's clock as of now, to the second, in UTC."""
-        return dt.datetime.fromisoformat(_clock(self._get("/libraries", _per_page=1)))
-
-    def circulation(self, since: str, until: str) -> Iterator[list[CirculationEvent]]:
-        """A loan as it stands: what is out, then what is back. In this order a loan that ends meanwhile comes twice, not
-        never."""
-        query = {"timestamp": {">=": _to_the_second(since), "<": _to_the_second(until)}}
-        for checked_in in ("false", "true"):
-            for rows in self._rows("/checkouts", "checkout_id", query, checked_in=checked_in):
-                ids = sorted({int(row["item_id"]) for row in rows if row["item_id"] is not None})
-                items = self._entities_where("item", "item_id", ids)
-                yield [_event(row, items) for row in rows]
-
-
-def fingerprint(fields: Iterable[tuple[str, str]]) -> str:
-    """Hex SHA-256 of a record, whatever the order of its fields, without what Koha writes anew at every save."""
-    texts = sorted(f"{tag}{text}" for tag, text in _compared(fields))
-    return hashlib.sha256("\x1e".join(texts).encode()).hexdigest()
-
-
-def _compared(fields: Iterable[tuple[str, str]]) -> Fields:
-    kept = [each for each in _sendable(fields) if each[0] not in _SAVED_ANEW]
-    return [(tag, unicodedata.normalize("NFC", text)) for tag, text in kept]
-
-
-def _sendable(fields: Iterable[tuple[str, str]]) -> Fields:
-    """Without empty subfields, which Koha does not keep."""
-    kept: Fields = []
-    for tag, text in fields:
-        if tag == "LDR":
-            kept.append((tag, comparable_leader(text)))
-        elif tag.startswith("00"):
-            kept.append((tag, text))
-        else:
-            pieces = [piece for piece in text[2:].split(DELIMITER)[1:] if len(piece) > 1]
-            if pieces:
-                kept.append((tag, text[:2] + "".join(DELIMITER + piece for piece in pieces)))
-    return kept
-
-
-def _hidden(fields: Fields, hidden: bool) -> Fields:
-    """942 $n 1: hidden from the public where the preference OpacSuppression is on; without $n: shown."""
-    kept = []
-    for tag, text in fields:
-        if tag == "942":
-            pieces = [piece for piece in text[2:].split(DELIMITER)[1:] if piece[:1] != "n"]
-            text = text[:2] + "".join(DELIMITER + piece for piece in [*pieces, *(["n1"] if hidden else [])])
-        kept.append((tag, text))
-    if hidden and not any(tag == "942" for tag, _ in kept):
-        kept.append(("942", f"  {DELIMITER}n1"))
-    return kept
-
-
-def _subfield(text: str, code: str) -> str:
-    return next((piece[1:] for piece in text[2:].split(DELIMITER)[1:] if piece[:1] == code), "")
-
-
-def _from_marcxml(metadata: etree._Element) -> Fields:
-    fields: Fields = []
-    record = next((each for each in metadata.iter() if local(each) == "record"), None)
-    for each in record if record is not None else ():
-        name, tag = local(each), each.get("tag", "")
-        if name == "leader":
-            fields.insert(0, ("LDR", comparable_leader((each.text or "").ljust(24))))
-        elif name == "controlfield":
-            fields.append((tag, each.text or ""))
-        elif name == "datafield":
-            pieces = "".join(f"{DELIMITER}{sub.get('code', '')}{sub.text or ''}" for sub in children(each, "subfield"))
-            fields.append((tag, (each.get("ind1") or " ") + (each.get("ind2") or " ") + pieces))
-    return fields
-
-
-def _clock(response: httpx.Response) -> str:
-    """The server's own clock at its answer, else ours."""
-    stated = response.headers.get("Date", "")
-    try:
-        moment = parsedate_to_datetime(stated)
-    except ValueError:
-        moment = dt.datetime.now(dt.UTC)
-    return moment.astimezone(dt.UTC).replace(microsecond=0).isoformat()
-
-
-def _to_the_second(moment: str) -> str:
-    """RFC 3339 with the resolution that Koha's timestamps have."""
-    return dt.datetime.fromisoformat(moment).astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _refusal(key: str, error: RefusedError) -> Written:
-    return Written(key, "conflicted" if error.status in (404, 409) else "failed", answer=str(error))
-
-
-def _known(kind: str) -> tuple[str, str, str, str]:
-    if kind not in _ENTITIES:
-        raise ValueError(f"Koha's API has no {kind}; it has {', '.join(_ENTITIES)}")
-    return _ENTITIES[kind]
-
-
-def _entity(kind: Kind, row: dict[str, Any]) -> Entity:
-    _, id_name, moment, _ = _ENTITIES[kind]
-    return Entity(kind, str(row[id_name]), 0, row, str(row.get(moment) or ""))
-
-
-def _wanted(unit: EntityUnit) -> dict[str, Any]:
-    """Attribute → value after. Koha's bodies are flat: a pointer names an attribute."""
-    return {pointer.lstrip("/"): after for pointer, (_, after) in unit.changes.items()}
-
-
-def _unique(unit: EntityUnit) -> str:
-    return str(_wanted(unit).get(_known(unit.kind)[3]) or "")
-
-
-def _entity_call(unit: EntityUnit, found: Entity | None) -> Call | Written:
-    """What is to be sent, or what became of the unit where nothing is."""
-    key, ids, wanted = unit.idempotency_key, [unit.correlation_id], _wanted(unit)
-    path, id_name, _, unique = _known(unit.kind)
-    if unit.action == "delete":
-        if found is None:
-            return Written(key, "acknowledged", answer="found deleted", target=unit.target)
-        return Call("DELETE", f"{path}/{found.id}", ids)
-    if found is not None and all(found.body.get(name) == value for name, value in wanted.items()):
-        return Written(key, "acknowledged", answer="found written", target=found.id)
-    if unit.action == "create":
-        if not wanted.get(unique):
-            return Written(key, "failed", answer=f"a new {unit.kind} needs {unique}: by it alone it is found again")
-        if found is not None:
-            return Written(key, "conflicted", answer=f"{id_name} {found.id} has the same {unique}")
-        if unit.kind == "item":
-            biblio = wanted.pop("biblio_id", None)
-            if biblio is None:
-                return Written(key, "failed", answer="a new item needs biblio_id")
-            return Call("POST", f"/biblios/{biblio}/items", ids, wanted)
-        return Call("POST", path, ids, wanted)
-    if found is None:
-        return Written(key, "conflicted", answer="it was deleted in Koha after it was planned")
-    stale = [
-        name
-        for pointer, (before, _) in unit.changes.items()
-        if found.body.get(name := pointer.lstrip("/")) != before and not str(before).startswith(PREFIX)
-    ]
-    if stale:
-        return Written(key, "conflicted", answer=f"changed in Koha after it was planned: {', '.join(stale)}")
-    if found.body.get("extended_subfields"):
-        text = "Koha would clear its extended_subfields (additional 952 subfields): change it in the staff interface"
-        return Written(key, "failed", answer=text)
-    own = _SERVERS_OWN[unit.kind] | {id_name, "biblio_id"}
-    body = {
-        name: value for name, value in found.body.items() if name not in own and not isinstance(value, (dict, list))
-    }
-    target = f"/biblios/{found.body['biblio_id']}/items/{found.id}" if unit.kind == "item" else f"{path}/{found.id}"
-    return Call("PUT", target, ids, body | wanted)
-
-
-def _entity_answer(unit: EntityUnit, answer: httpx.Response | RefusedError) -> Written:
-    key = unit.idempotency_key
-    if isinstance(answer, RefusedError):
-        if unit.action == "delete" and answer.status == 404:
-            return Written(key, "acknowledged", answer="found deleted", target=unit.target)
-        return _refusal(key, answer)
-    if unit.action == "delete":
-        return Written(key, "acknowledged", target=unit.target)
-    stored = orjson.loads(answer.content)
-    other = sorted(name for name, value in _wanted(unit).items() if stored.get(name) != value)
-    text = f"written, but Koha has it otherwise: {', '.join(other)}" if other else ""
-    return Written(key, "acknowledged", answer=text, target=str(stored[_known(unit.kind)[1]]))
-
-
-def _event(row: dict[str, Any], items: Mapping[str, Entity]) -> CirculationEvent:
-    back, renewed = row.get("checkin_date"), row.get("last_renewed_date")
-    action = "checkin" if back else "renewal" if renewed else "checkout"
-    item = items.get(str(row["item_id"]))
-    return CirculationEvent(
-        loan=str(row["checkout_id"]),
-        item=str(row["item_id"] or ""),
-        item_barcode=str(item.body.get("external_id") or "") if item else "",
-        patron=str(row["patron_id"] or ""),
-        action=action,
-        at=str(back or renewed or row["checkout_date"]),
-        due=str(row["due_date"] or ""),
-        library=str(row["library_id"] or ""),
-        updated=str(row["timestamp"]),
-        began=str(row["checkout_date"] or ""),
-        ended=bool(back),
-    )

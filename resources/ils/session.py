@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import orjson
@@ -240,6 +241,7 @@ class Session:
             raise InDoubtError(f"{call.name}: {status}")
         if status >= 400:
             raise RefusedError(status, said(response))
+        refuse_redirect(response)
         return response
 
     # ---- the login --------------------------------------------------------------------------------------------------
@@ -363,6 +365,32 @@ def retry_after_seconds(value: str | None) -> float | None:
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
     return max((moment - dt.datetime.now(dt.UTC)).total_seconds(), 0.0)
+
+
+def refuse_redirect(response: httpx.Response) -> None:
+    """
+    Raises:
+        RefusedError: what is asked for is elsewhere; login and writes go to no address that nobody set.
+    """
+    if response.has_redirect_location:
+        elsewhere = urlsplit(response.headers["Location"])
+        origin = f"{elsewhere.scheme}://{elsewhere.netloc}" if elsewhere.netloc else "another path"
+        raise RefusedError(
+            response.status_code, f"it redirects to {origin}: let HOLDFAST_ILS_URL (or ils.oai_url) be where it is"
+        )
+
+
+def check_login(response: httpx.Response, expected: int, why: str) -> None:
+    """
+    Raises:
+        httpx.ConnectError: the system lets nobody in now; another attempt may do.
+        RefusedError: it redirects, or answers another status than `expected`: `why`.
+    """
+    if response.status_code == 429 or response.status_code >= 500:
+        raise httpx.ConnectError(f"login answers {response.status_code}")
+    refuse_redirect(response)
+    if response.status_code != expected:
+        raise RefusedError(response.status_code, why)
 
 
 def said(response: httpx.Response) -> str:

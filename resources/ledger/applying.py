@@ -11,10 +11,11 @@ from typing import Any
 
 import polars as pl
 
+from holdfast.catalogue.by_carrier import with_carrier
 from holdfast.catalogue.evidence import keys_of
-from holdfast.catalogue.matching import RECORD_COLUMNS, match
+from holdfast.catalogue.matching import RECORD_COLUMNS, Matches, match
 from holdfast.catalogue.mending import ACCEPTED
-from holdfast.catalogue.snapshot import snapshot
+from holdfast.catalogue.snapshot import Live, snapshot
 from holdfast.outcomes import Rejection
 from holdfast.privacy.masking import MaskingRules
 from holdfast.settings import Ils as Pace
@@ -56,6 +57,7 @@ class Applied:
     written: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=WRITTEN))
     waiting: str = ""
     failed: bool = False
+    halted: bool = False  # somebody stopped it on the way, or before it began
     until: dt.datetime | None = None
     now: int = 0  # units written by this run, not by an earlier one
     progress: Progress = field(default_factory=Progress)
@@ -101,7 +103,7 @@ def carry_out(
         applied.until = error.until if isinstance(error, WaitUntilError) else None
     except HaltedError as error:
         log.warning("%s", error)
-        applied.waiting = f"waiting: {error}"
+        applied.waiting, applied.halted = f"waiting: {error}", True
     applied.written = pl.DataFrame(written, schema=WRITTEN, orient="row")
     return applied
 
@@ -120,6 +122,11 @@ def units_of(plan: pl.DataFrame, patches: pl.DataFrame) -> Iterator[Unit]:
     for row in plan.select(names).iter_rows(named=True):
         deletes, adds = by_record[row["record"]]
         yield Unit(**row, deletes=deletes, adds=adds)
+
+
+def _matched(new: pl.DataFrame, others: Sequence[Live], source: Source, rules: MaskingRules, salt: bytes) -> Matches:
+    there = snapshot(others, rules, salt)[0]
+    return match(new, there, source.match, across_carriers=source.match_across_carriers)
 
 
 def overtaken(
@@ -141,7 +148,7 @@ def overtaken(
     for page in ils.live_records(watermark):
         others = [as_live(each) for each in page if not ours & {each.target, each.created} and each.fields]
         if others:
-            matches = match(new, snapshot(others, rules, salt)[0], source.match)
+            matches = _matched(new, others, source, rules, salt)
             # A record that could be one of several is overtaken, too: it has no single target.
             hits = matches.rows.filter(pl.col("verdict") != "new")
             found |= {
@@ -179,11 +186,8 @@ def made_elsewhere(records: pl.DataFrame, ils: Ils, source: Source, rules: Maski
         if there:
             numbers = [of_key[each.idempotency_key].record for each in claims]
             new = records.filter(pl.col("record").is_in(numbers))
-            hits = set(
-                match(new, snapshot(there, rules, salt)[0], source.match).rows.filter(pl.col("verdict") != "new")[
-                    "record"
-                ]
-            )
+            matches = _matched(new, there, source, rules, salt)
+            hits = set(matches.rows.filter(pl.col("verdict") != "new")["record"])
         found: dict[str, str] = {}
         for claim in claims:
             unseen = claim.state == "sent" and claim.target not in live
@@ -260,7 +264,7 @@ def _write_window(
     watermark = lake.read("change_plan", partition, "state").row(0, named=True)["watermark"]
     creates = _really_new(plan).select("record", "idempotency_key")
     records = (
-        lake.scan("normalized_records", partition)
+        with_carrier(lake.scan("normalized_records", partition))
         .select(RECORD_COLUMNS)
         .join(creates.lazy().select("record"), on="record", how="semi")
         .collect()

@@ -18,11 +18,12 @@ from resources.ils.feeds import KINDS, FeedIls, ReferenceData
 from resources.lake.client import Lake
 from resources.ledger.applying import Applied, Row, carry_out, refusals, row_of
 from resources.ledger.client import Ledger, Load
-from resources.ledger.committing_entities import EntityCommitter
+from resources.ledger.committing_entities import EntityCommitter, EntityWriting
 from resources.ledger.planning_feeds import ASSET as PLAN_ASSET
 from resources.redis.locks import BusyError, Locks
 from resources.vault.client import Vault
 from resources.vault.feeds import unmasked
+from resources.vault.images import SealedImages
 
 _HINTS = {
     "failed": "the library system's answer says what it does not take; mend the row where the feed comes from",
@@ -82,15 +83,14 @@ def apply_feed(
         return Applied(waiting=waiting)
     references = ReferenceData(ils)
     committer = EntityCommitter(
-        ils,
+        EntityWriting(ils, feed.kind, feed.by, salt, references),
         ledger,
         load,
         feed.kind,
-        feed.by,
         salt,
         locks,
-        references,
         masked,
+        SealedImages(vault),
         chunk_records=pace.chunk_records,
         progress_records=pace.progress_records,
         total=plan.rows.height,
@@ -176,7 +176,8 @@ def _units(
             found |= {pointer: (None, value) for pointer, value in new if not _within(pointer, at)}
         made.keys[row["idempotency_key"]] = said.get(feed.by, "")
         ids = {name: row[name] for name in names}
-        made.units.append(EntityUnit(kind=KINDS[feed.kind], action=action, changes=found, **ids))
+        shown = {element: (before, after) for element, before, after in changes[row["record"]]}
+        made.units.append(EntityUnit(kind=KINDS[feed.kind], action=action, changes=found, shown=shown, **ids))
     return made
 
 

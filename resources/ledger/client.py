@@ -103,7 +103,7 @@ _SEND = (
     _STILL_HELD  # noqa: S608 (all parts are constants)
     + """, changed AS (
     UPDATE ledger SET state = 'sent', sent_at = now(), attempts = attempts + 1, fence = %(fence)s,
-        image_before = coalesce(image_before, given.image::json)
+        image_before = coalesce(image_before, given.image::json), sealed = coalesce(sealed, %(sealed)s::text)
     FROM unnest(%(keys)s::text[], %(images)s::text[]) AS given (key, image)
     WHERE (SELECT all_held FROM mine) AND ils = %(ils)s AND idempotency_key = given.key
         AND state IN ('prepared', 'sent') AND ledger.fence <= %(fence)s
@@ -192,7 +192,10 @@ class Ledger:
                     "action, target, version_before, run_id, patch, state) "
                     "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s::json, 'prepared') "
                     "ON CONFLICT (ils, idempotency_key) DO UPDATE SET state = 'prepared', "
-                    "version_before = excluded.version_before, run_id = excluded.run_id, patch = excluded.patch, answer = '' "
+                    "version_before = excluded.version_before, run_id = excluded.run_id, patch = excluded.patch, answer = '', "
+                    # What was refused is planned anew on what is there now: that is what an undo goes back to.
+                    "sealed = CASE WHEN ledger.state = 'prepared' THEN ledger.sealed END, "
+                    "image_before = CASE WHEN ledger.state = 'prepared' THEN ledger.image_before END "
                     "WHERE ledger.state IN ('prepared', 'conflicted', 'failed')",
                     rows,
                 )
@@ -237,8 +240,11 @@ class Ledger:
         )
         self._in_transaction(lambda connection: connection.execute(statement, [ils, list(keys)]))
 
-    def send(self, ils: str, images: dict[str, list[tuple[str, str]] | None], under: Under) -> None:
-        """From now on these keys may be written; `images` are the (masked) fields before, None for new records.
+    def send(
+        self, ils: str, images: dict[str, list[tuple[str, str]] | None], under: Under, sealed: str | None = None
+    ) -> None:
+        """From now on these keys may be written; `images` are the (masked) fields before, None for new records; `sealed`: where
+        their values are (resources.vault.images). Those of the first attempt stay: the next one may find what it wrote.
 
         Raises:
             FencedError: a lock was taken by another worker meanwhile; none of them may be written.
@@ -250,6 +256,7 @@ class Ledger:
             {
                 "keys": list(images),
                 "images": [json.dumps(image) if image is not None else None for image in images.values()],
+                "sealed": sealed,
             },
         )
 
@@ -346,6 +353,17 @@ class Ledger:
             )
             return {(row["correlation_id"], row["content_sha256"]): row for row in found}
 
+    def taken_back(self, ils: str, source: str, partition: str) -> list[dict[str, Any]]:
+        """Columns correlation_id, settled_at, who, why of the window's rows that were rolled back and stay so."""
+        with self._postgres.transaction() as connection:
+            return connection.execute(
+                "SELECT DISTINCT ON (idempotency_key) row.correlation_id, row.settled_at, told.who, told.why "
+                "FROM ledger AS row LEFT JOIN ledger_history AS told USING (ils, idempotency_key) "
+                "WHERE row.ils = %s AND row.source = %s AND row.partition = %s AND row.state = 'rolled_back' "
+                "ORDER BY idempotency_key, told.id DESC",
+                [ils, source, partition],
+            ).fetchall()
+
     def count(self, ils: str, source: str, partition: str) -> int:
         with self._postgres.transaction() as connection:
             row = connection.execute(
@@ -361,5 +379,7 @@ def _kind(unit: Unit | EntityUnit) -> str:
 
 
 def _patch(unit: Unit | EntityUnit) -> str | None:
-    """What is written, for an undo. None of an entity: the values in its unit are not masked."""
-    return json.dumps({"deletes": unit.deletes, "adds": unit.adds}) if isinstance(unit, Unit) else None
+    """What is written, for an undo; of an entity what may be shown of it, for the values in its unit are not masked."""
+    if isinstance(unit, EntityUnit):
+        return json.dumps({"elements": dict(unit.shown)})
+    return json.dumps({"deletes": unit.deletes, "adds": unit.adds})

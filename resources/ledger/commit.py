@@ -147,6 +147,8 @@ class Committer:
         # One by one: a record that stays locked stops only itself.
         end, still = time.monotonic() + self._patience, None
         for unit in late:
+            if why := self._halted():
+                raise HaltedError(why)
 
             def this_one(done: dict[str, Written], unit: Unit = unit) -> None:
                 self._chunk_under_locks([unit], contents, known, collisions, done, end - time.monotonic())
@@ -194,17 +196,25 @@ class Committer:
                 break
             except BusyError as error:
                 log.info("left for the end: %s", error)
+                taken = error.holders.keys()
                 held = {
-                    each.idempotency_key for each in free if set(self._names(each, identifiers)) & error.holders.keys()
+                    each.idempotency_key
+                    for each in free
+                    if {*self._names(each, identifiers), *self._branches_of(each)} & taken
                 }
                 busy += [each for each in free if each.idempotency_key in held]
                 free = [each for each in free if each.idempotency_key not in held]
         return busy
 
-    @staticmethod
-    def _names(unit: Unit, identifiers: Identifiers) -> list[str]:
+    def _names(self, unit: Unit, identifiers: Identifiers) -> list[str]:
+        """Locks that the unit is written under."""
         own = [of_identifier(*each) for each in identifiers.get(unit.idempotency_key, ())]
         return [of_record("bib", unit.target), *(own if unit.action == "create" else [])]
+
+    def _branches_of(self, unit: Unit) -> Sequence[str]:
+        """Locks that are shared with others who change a record of the same branch. They are under no fence: sharers have
+        different numbers."""
+        return ()
 
     def _chunk_under_locks(
         self,
@@ -217,9 +227,10 @@ class Committer:
     ) -> None:
         names = {each.idempotency_key: self._names(each, identifiers) for each in units}
         everything = {name for each in names.values() for name in each}
+        branches = {name for each in units for name in self._branches_of(each)}
         for loss in range(_LOSSES + 1):
             # After a loss, Redis may be on its way back; what was sent under the lost locks is read again.
-            with self._locks.wait_for(everything, self._patience if loss else patience) as held:
+            with self._locks.wait_for(everything, self._patience if loss else patience, shared=branches) as held:
                 try:
                     for each in self._commit_chunk(units, contents, names, identifiers, collisions, held):
                         done.setdefault(each.idempotency_key, each)
@@ -301,11 +312,7 @@ class Committer:
             sure = {each.target for each in units if each.idempotency_key not in doubtful}
             before |= {target: each for target, each in live.items() if target in sure}
             self._ledger.hidden_before(self._load.ils, self._hidden(units, live))
-            self._ledger.send(
-                self._load.ils,
-                {each.idempotency_key: self._image(live.get(each.target), each) for each in units},
-                under,
-            )
+            self._send(units, live, under)
             held.check()
             try:
                 written = self._ils.write(units, live)
@@ -325,6 +332,11 @@ class Committer:
         raise IlsDownError(
             f"{self._ils.name} broke off {_DOUBTS} times in a row; what is in doubt is read again by the next run"
         )
+
+    def _send(self, units: Sequence[Unit], live: Mapping[str, LiveRecord], under: Under) -> None:
+        """Down in the ledger, with what is there before."""
+        images = {each.idempotency_key: self._image(live.get(each.target), each) for each in units}
+        self._ledger.send(self._load.ils, images, under)
 
     def _live(self, units: Sequence[Unit], doubtful: set[str]) -> dict[str, LiveRecord]:
         """A new record has nothing to be read, unless an attempt may have created it already."""

@@ -13,16 +13,17 @@ from typing import Any, cast
 
 import polars as pl
 
-from holdfast.catalogue.entity_patch import same
+from holdfast.catalogue.entity_patch import holds_token, same, value_at
 from holdfast.feeds.elements import FeedKind, masked_elements
 from holdfast.privacy.entities import mask_entity
 from holdfast.privacy.masking import MaskingRules, token
 from resources.ils.client import Capabilities, Entity, EntityUnit, Fields, Ils, LiveRecord, Unit, Written
-from resources.ils.elements import elements_of, value_at
+from resources.ils.elements import branches_of, elements_of
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData
-from resources.ledger.client import Claim, Ledger, Load
+from resources.ledger.client import Claim, Ledger, Load, Under
 from resources.ledger.commit import Committer, Identifiers
-from resources.redis.locks import Locks, of_identifier, of_record
+from resources.redis.locks import Locks, of_branch, of_identifier, of_record
+from resources.vault.images import SealedImages, Values
 
 KeyOf = Mapping[str, str]
 """Idempotency key → the key by which the record is found, unmasked: for memory only."""
@@ -62,24 +63,54 @@ class EntityWriting:
     def write(self, units: Sequence[EntityUnit], live: Mapping[str, Entity]) -> list[Written]:
         settled: list[Written] = []
         ready: list[EntityUnit] = []
-        self._references.learn(self._ils.elements[self._kind], pl.DataFrame(), [each.body for each in live.values()])
+        self._learn(live)
         for unit in units:
             now = live.get(unit.target)
-            if now is None or unit.action == "create":
+            if refused := token_refused(unit):
+                settled.append(refused)
+            elif now is None or unit.action == "create":
                 ready.append(unit)
-                continue
-            changes, changed = self._on_what_is_there(unit, now)
-            if changed:
-                text = f"{', '.join(changed)}: somebody changed it since it was planned"
-                settled.append(Written(unit.idempotency_key, "conflicted", answer=text))
             else:
-                ready.append(dataclasses.replace(unit, changes=changes, version=now.version))
+                changes, changed = self._on_what_is_there(unit, now)
+                if changed:
+                    text = f"{', '.join(changed)}: somebody changed it since it was planned"
+                    settled.append(Written(unit.idempotency_key, "conflicted", answer=text))
+                else:
+                    ready.append(dataclasses.replace(unit, changes=changes, version=now.version))
         by_key = {each.idempotency_key: each for each in units}
         written = self._ils.write_entities(ready, live) if ready else []
         return settled + [
             dataclasses.replace(each, answer=without_values(each.answer, by_key[each.idempotency_key]))
             for each in written
         ]
+
+    def _learn(self, live: Mapping[str, Entity]) -> None:
+        self._references.learn(self._ils.elements[self._kind], pl.DataFrame(), [each.body for each in live.values()])
+
+    def values(self, units: Sequence[EntityUnit], live: Mapping[str, Entity]) -> dict[str, Values]:
+        """What each unit finds and writes, in clear, by idempotency key."""
+        self._learn(live)
+        found: dict[str, Values] = {}
+        for unit in units:
+            now = live.get(unit.target) if unit.action == "update" else None
+            new = {pointer: (None, after) for pointer, (_, after) in unit.changes.items()}
+            found[unit.idempotency_key] = new if now is None else self._on_what_is_there(unit, now)[0]
+        return found
+
+    def branches(self, units: Sequence[EntityUnit]) -> dict[str, list[str]]:
+        """Idempotency key → branches that the record belongs to, and is to belong to."""
+        places = self._ils.branches.get(self._kind, ())
+        if not places or not units:
+            return {}
+        old = [each for each in units if each.action != "create"]
+        live = self.fetch([each.target for each in old], [each.correlation_id for each in old])
+        found: dict[str, list[str]] = {}
+        for unit in units:
+            after = {pointer.lstrip("/"): value for pointer, (_, value) in unit.changes.items()}
+            bodies = [after, *([live[unit.target].body] if unit.target in live else [])]
+            names = {name for body in bodies for name in branches_of(body, places, self._references)}
+            found[unit.idempotency_key] = sorted(names)
+        return found
 
     def _on_what_is_there(self, unit: EntityUnit, now: Entity) -> tuple[dict[str, tuple[Any, Any]], list[str]]:
         """(the changes with what is there as befores, elements that are neither as planned nor as they are to become)."""
@@ -101,6 +132,13 @@ class EntityWriting:
         return changes, changed
 
 
+def token_refused(unit: EntityUnit) -> Written | None:
+    """A token stands for a value and is none: whatever made such a unit, it is not written."""
+    masked = [pointer for pointer, (_, after) in unit.changes.items() if holds_token(after)]
+    text = f"{', '.join(masked)}: its value is masked and can't be written; the value itself is wanted"
+    return Written(unit.idempotency_key, "failed", answer=text) if masked else None
+
+
 def without_values(answer: str, unit: EntityUnit) -> str:
     """What a system says can repeat what it was sent: of the values of a unit none is kept."""
     values = sorted((str(after) for _, after in unit.changes.values()), key=len, reverse=True)
@@ -111,28 +149,32 @@ def without_values(answer: str, unit: EntityUnit) -> str:
 
 
 class EntityCommitter(Committer):
-    """Writes the units of one load of a feed. Units are EntityUnits with befores as elements; `masked` are the rules for the
-    images before (holdfast.privacy.entities)."""
+    """Writes the units of one load of a feed. Units are EntityUnits with befores as elements.
+
+    Args:
+        masked: rules for the images before (holdfast.privacy.entities).
+        images: gets what is found and written, sealed, before anything is sent; None: no undo will want it.
+    """
 
     def __init__(
         self,
-        ils: FeedIls,
+        writing: EntityWriting,
         ledger: Ledger,
         load: Load,
         kind: FeedKind,
-        key: str,
         salt: bytes,
         locks: Locks,
-        references: ReferenceData,
         masked: tuple[str, ...],
+        images: SealedImages | None,
         *,
         chunk_records: int,
         progress_records: int,
-        total: int,
+        total: int = 0,
         halted: Callable[[], str] = lambda: "",
     ) -> None:
-        self._masked = masked
-        self._entities, self._kind = EntityWriting(ils, kind, key, salt, references), KINDS[kind]
+        self._masked, self._images = masked, images
+        self._entities, self._kind = writing, KINDS[kind]
+        self._branches: dict[str, list[str]] = {}
         super().__init__(
             cast("Ils", self._entities),
             ledger,
@@ -151,6 +193,7 @@ class EntityCommitter(Committer):
     ) -> list[Written]:
         """As `commit`. `tokens`: idempotency key → key as the ledger and Redis may have it."""
         self._entities.keys = dict(keys)
+        self._branches = self._entities.branches(units)
         identifiers = {
             each.idempotency_key: [(f"{self._kind} key", tokens[each.idempotency_key])]
             for each in units
@@ -169,9 +212,20 @@ class EntityCommitter(Committer):
             if each.state == "sent" or each.target in live
         }
 
-    def _names(self, unit: Unit, identifiers: Identifiers) -> list[str]:  # type: ignore[override]
+    def _names(self, unit: Unit, identifiers: Identifiers) -> list[str]:
         own = [of_identifier(*each) for each in identifiers.get(unit.idempotency_key, ())]
         return [*([of_record(self._kind, unit.target)] if unit.target else []), *own]
+
+    def _branches_of(self, unit: Unit) -> list[str]:
+        return [of_branch(each) for each in self._branches.get(unit.idempotency_key, ())]
+
+    def _send(self, units: Sequence[Unit], live: Mapping[str, LiveRecord], under: Under) -> None:
+        images = {each.idempotency_key: self._image(live.get(each.target), each) for each in units}
+        sealed = None
+        if self._images is not None:
+            entities = cast("Mapping[str, Entity]", live)
+            sealed = self._images.seal(self._entities.values(cast("Sequence[EntityUnit]", units), entities))
+        self._ledger.send(self._load.ils, images, under, sealed)
 
     def _hidden(self, units: Sequence[Unit], live: Mapping[str, LiveRecord]) -> list[str]:
         return []  # whether a holdings record or an item is hidden is an element like any other

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from holdfast.catalogue.budget import Budget
 from holdfast.catalogue.plan_document import HASHED_OF_FEEDS, PlanRefusedError, verify
+from holdfast.feeds.document import measure_feed
 from holdfast.settings import Feed
 from holdfast.settings import Ils as Pace
 from resources.ils.feeds import FeedIls
@@ -32,12 +33,20 @@ def look_at_feed(lake: Lake, partition: str, plans: Plans, feed: Feed, budget: B
         raise PlanRefusedError(
             f"{ASSET} {partition}: made for {document['ils']}, and {plans.ils} is to be written to; materialize {ASSET} again"
         )
-    found = hash_of(lake.read(ASSET, partition), lake.read(ASSET, partition, "changes"), plans.ils, partition)
-    measures = verify(document, found, secret, ASSET)
+    (day, name), plan, changes = (
+        partition.split("|"),
+        lake.read(ASSET, partition),
+        lake.read(ASSET, partition, "changes"),
+    )
+    found = hash_of(plan, changes, plans.ils, partition)
+    # What needs approval is for the settings of today to say.
+    now = measure_feed(plan, changes, day, to_approve=budget.elements_to_approve)
+    measures = verify(document, found, secret, ASSET)._replace(to_approve=now.to_approve)
     decision, waiting = plans.decision(partition, found), ""
+    earlier = plans.history(name, without=[partition]).measures
     if decision is not None:
         waiting = "" if decision.decision == "approve" else f"the plan was {decision.sentence}"
-    elif reasons := reasons_of(measures, plans, partition, feed, budget):
+    elif reasons := reasons_of(measures, earlier, plans, name, feed, budget):
         waiting = f"{'; '.join(reasons)}. {how_to_approve(partition, found, ASSET)}"
     return Gate(found, waiting, decision, measures)
 
@@ -66,13 +75,10 @@ def write_feed(
     """
     gate = look_at_feed(lake, partition, plans, feed, budget, salt)
     if not gate.waiting and gate.measures.changes:
-        keep_plan(lake, partition, gate.plan_sha256, ASSET, (*HASHED_OF_FEEDS, "document"))
+        keep_plan(lake, partition, gate.plan_sha256, ASSET, (*HASHED_OF_FEEDS, "counts", "surprises", "document"))
     begin = time.monotonic()
     applied = apply_feed(
         lake, vault, partition, feed, gate.waiting, ils, ledger, locks, load, salt, masked, pace, halted
     )
-    if applied.now:
-        seconds = time.monotonic() - begin
-        plans.wrote(load.source, partition, gate.plan_sha256, applied.now, seconds, load.run_id)
-    plans.try_again("write_approved_feed", load, applied, gate.plan_sha256)
+    plans.ended("write_approved_feed", load, applied, gate.plan_sha256, time.monotonic() - begin, halted)
     return applied, gate

@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 
 from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait
 from holdfast.catalogue.merging import Protection
+from holdfast.catalogue.plan import PlanPart
 from holdfast.catalogue.plan_document import (
     HASHED,
-    Part,
     PlanHash,
     PlanRefusedError,
     add_measures,
@@ -69,7 +69,7 @@ def look_at(lake: Lake, partition: str, plans: Plans, name: str, source: Source,
     protection, to_approve = Protection(source.protected), Protection(budget.fields_to_approve)
     for frames in zip(*(lake.batches("change_plan", partition, table) for table in HASHED), strict=True):
         hashed.add(*frames)
-        now = add_measures(now, measure_part(Part(*frames), protection, to_approve))
+        now = add_measures(now, measure_part(PlanPart(*frames), protection, to_approve))
     signed = verify(document, hashed.hexdigest(), secret)
     # What is protected or needs approval is for the settings of today to say.
     measures = signed._replace(protected=now.protected, to_approve=now.to_approve)
@@ -105,7 +105,8 @@ def _waiting(
 
 def how_to_approve(partition: str, plan_sha256: str, asset: str = "change_plan") -> str:
     day, _, source = partition.partition("|")
-    return f"Look at {asset}, then launch the job approve_plan with source {source}, day {day} and plan {plan_sha256[:SHORT]}"
+    page = f"plans/{source}/{day}-{plan_sha256[:SHORT]}.html"
+    return f"Look at {asset} and its page ({page} of the reports), then launch the job approve_plan with source {source}, day {day} and plan {plan_sha256[:SHORT]}"
 
 
 def write_plan(
@@ -133,10 +134,7 @@ def write_plan(
         keep_plan(lake, partition, gate.plan_sha256)
     begin = time.monotonic()
     applied = apply_window(lake, partition, ils, ledger, locks, load, source, gate.waiting, rules, salt, pace, halted)
-    if applied.now:
-        seconds = time.monotonic() - begin
-        plans.wrote(load.source, partition, gate.plan_sha256, applied.now, seconds, load.run_id)
-    plans.try_again("write_approved_plan", load, applied, gate.plan_sha256)
+    plans.ended("write_approved_plan", load, applied, gate.plan_sha256, time.monotonic() - begin, halted)
     return applied, gate
 
 

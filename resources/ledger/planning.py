@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import polars as pl
 
@@ -14,18 +14,17 @@ from holdfast.catalogue.plan import CHANGES, PATCHES, PLAN, plan_part, to_plan
 from holdfast.catalogue.plan_document import (
     COUNTS,
     DOCUMENT,
-    Part,
     PlanHash,
     add_counts,
     add_measures,
-    count_part,
+    count_changes,
     measure_part,
     measures_text,
     sign,
 )
-from holdfast.catalogue.surprises import SURPRISES, first_of, frequencies, surprising
+from holdfast.catalogue.surprises import SURPRISES, Reasons, first_of, frequencies, marc_reasons, surprising
 from holdfast.settings import Feed, Source
-from resources.ils.client import Capabilities
+from resources.ils.client import Capabilities, Kind
 from resources.lake.client import Lake, PartitionWriter
 from resources.ledger.plans import History, Plans
 
@@ -38,6 +37,9 @@ STANDING = pl.Schema(
         "detail": pl.String,
     }
 )
+
+
+S = TypeVar("S", Source, Feed)
 
 
 class Planned(NamedTuple):
@@ -64,28 +66,29 @@ class Planned(NamedTuple):
         return str(self.document["plan_sha256"])
 
 
-class Terms(NamedTuple):
-    """What a plan is held against. source: its settings, `name` in holdfast.toml. secret: the institution's."""
+class Terms(NamedTuple, Generic[S]):
+    """What a plan is held against. source: the settings of the source or feed, `name` in holdfast.toml. secret: the
+    institution's."""
 
     name: str
-    source: Source
+    source: S
     budget: Budget
     cost: Cost
     quota: Quota
     secret: bytes
 
 
-def cost_of(capabilities: Capabilities, chunk_records: int) -> Cost:
-    """What a change of a bibliographic record asks of an API, with so many records in a request."""
-    return Cost(
-        capabilities.write_requests.get("bib", 1),
-        capabilities.read_requests.get("bib", 1),
-        min(chunk_records, capabilities.batches.get("bib", 1)),
-        capabilities.own_reads.get("bib", 0),
-    )
+def cost_of(capabilities: Capabilities, chunk_records: int, kind: Kind = "bib") -> Cost:
+    """What a change of a record asks of an API, with so many records in a request. Of holdings, items and patrons a chunk is
+    read in one before it is written, whatever the adapter reads by itself."""
+    write, read = capabilities.write_requests.get(kind, 1), capabilities.read_requests.get(kind, int(kind == "bib"))
+    batch = min(chunk_records, capabilities.batches.get(kind, 1))
+    if kind == "bib":
+        return Cost(write, read, batch, capabilities.own_reads.get(kind, 0))
+    return Cost(write, 1 + read, batch, capabilities.own_reads.get(kind, 0), read_batch=chunk_records)
 
 
-def plan_window(lake: Lake, partition: str, terms: Terms, plans: Plans, *, run_id: str = "") -> Planned:
+def plan_window(lake: Lake, partition: str, terms: Terms[Source], plans: Plans, *, run_id: str = "") -> Planned:
     """Tables `rows` (shape plan.PLAN), `patches`, `changes`, `standing` (every record that came in, with what is known of it),
     `counts`, `surprises` and `document`."""
     source, protection = terms.source, Protection(terms.source.protected)
@@ -108,9 +111,9 @@ def plan_window(lake: Lake, partition: str, terms: Terms, plans: Plans, *, run_i
                 continue
             targets = todo.select(pl.col("target").alias("instance_id")).drop_nulls().lazy()
             its_live = live.join(targets, on="instance_id", how="semi").collect()
-            part = Part(*plan_part(todo, subfields, its_live, versions, source.protected, source.merge))
+            part = plan_part(todo, subfields, its_live, versions, source.protected, source.merge)
             hashed.add(*part)
-            counts.append(count_part(part))
+            counts.append(count_changes(part.plan, part.changes))
             measures = add_measures(
                 measures, measure_part(part, protection, Protection(terms.budget.fields_to_approve))
             )
@@ -122,7 +125,13 @@ def plan_window(lake: Lake, partition: str, terms: Terms, plans: Plans, *, run_i
         writer.write("standing", standing)
         writer.write("state", lake.read("matched_records", partition, "state"))
         measures = measures._replace(came_in=standing.height, catalogue=lake.rows("catalog_snapshot"))
-        planned = _document(writer, hashed.hexdigest(), add_counts(counts), parts, measures, partition, terms, plans)
+        history = plans.history(terms.name, without=[partition])
+        whole = add_counts(counts)
+        surprises = _surprises(parts, whole, history, marc_reasons(protection))
+        first_load = is_first_load(terms.name, source, plans)
+        waiting = reasons_to_wait(measures, terms.budget, history.measures, first_load=first_load)
+        made = Made(partition, plans.ils, hashed.hexdigest(), whole, surprises, measures, waiting)
+        planned = write_document(writer, made, terms, history)
     plans.keep(terms.name, planned.document, planned.counts, run_id=run_id)
     return planned
 
@@ -133,45 +142,37 @@ def _standing(lake: Lake, partition: str, matched: pl.DataFrame) -> pl.DataFrame
     return standing.select([pl.col(name).cast(dtype) for name, dtype in STANDING.items()]).sort("record")
 
 
-def _document(
-    writer: PartitionWriter,
-    plan_sha256: str,
-    counts: pl.DataFrame,
-    parts: list[tuple[Path, Path]],
-    measures: Measures,
-    partition: str,
-    terms: Terms,
-    plans: Plans,
-) -> Planned:
-    history = plans.history(terms.name, without=[partition])
-    surprises = _surprises(parts, counts, history, Protection(terms.source.protected))
-    cost = estimate(
-        measures.created,
-        measures.updated + measures.suppressed,
-        terms.cost,
-        terms.quota,
-        history.seconds_a_record,
-    )
-    waiting = reasons_to_wait(
-        measures,
-        terms.budget,
-        history.measures,
-        first_load=is_first_load(terms.name, terms.source, plans),
-    )
+class Made(NamedTuple):
+    """What a document is made of: see Planned and plan_document.DOCUMENT."""
+
+    partition: str
+    ils: str
+    plan_sha256: str
+    counts: pl.DataFrame
+    surprises: pl.DataFrame
+    measures: Measures
+    waiting: list[str]
+
+
+def write_document(writer: PartitionWriter, made: Made, terms: Terms[S], history: History) -> Planned:
+    """Tables `counts`, `surprises` and `document` of a plan whose other tables are written."""
+    measures = made.measures
+    changed = measures.updated + measures.suppressed
+    cost = estimate(measures.created, changed, terms.cost, terms.quota, history.seconds_a_record)
     document = {
-        "ils": plans.ils,
-        "partition": partition,
-        "plan_sha256": plan_sha256,
-        "signature": sign(plan_sha256, measures, terms.secret),
+        "ils": made.ils,
+        "partition": made.partition,
+        "plan_sha256": made.plan_sha256,
+        "signature": sign(made.plan_sha256, measures, terms.secret),
         "measures": measures_text(measures),
         "requests": cost.requests,
         "seconds": cost.seconds,
-        "waiting_for": "; ".join(waiting),
+        "waiting_for": "; ".join(made.waiting),
     }
-    writer.write("counts", counts.cast(COUNTS))
-    writer.write("surprises", surprises)
+    writer.write("counts", made.counts.cast(COUNTS))
+    writer.write("surprises", made.surprises)
     writer.write("document", pl.DataFrame([document], schema=DOCUMENT))
-    return Planned(writer.rows, document, counts, surprises, measures, cost, waiting)
+    return Planned(writer.rows, document, made.counts, made.surprises, measures, cost, made.waiting)
 
 
 def is_first_load(name: str, source: Source | Feed, plans: Plans) -> bool:
@@ -180,12 +181,12 @@ def is_first_load(name: str, source: Source | Feed, plans: Plans) -> bool:
 
 
 def _surprises(
-    parts: list[tuple[Path, Path]], counts: pl.DataFrame, history: History, protection: Protection
+    parts: list[tuple[Path, Path]], counts: pl.DataFrame, history: History, reasons: Reasons
 ) -> pl.DataFrame:
     """What is rare is known once all parts are counted; so they are read again, one at a time."""
     rare = frequencies(counts, history.kinds, history.changes)
     found = pl.DataFrame(schema=SURPRISES)
     for rows, changes in parts:
-        own = surprising(pl.read_parquet(changes), pl.read_parquet(rows), rare, protection)
+        own = surprising(pl.read_parquet(changes), pl.read_parquet(rows), rare, reasons)
         found = first_of(pl.concat([found, own]))
     return found

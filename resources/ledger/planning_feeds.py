@@ -5,25 +5,28 @@ Keys and values stand in the sealed originals alone. They are read again, looked
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait
-from holdfast.catalogue.plan_document import COUNTS, DOCUMENT, HASHED_OF_FEEDS, PlanHash, measures_text, sign
+from holdfast.catalogue.plan_document import HASHED_OF_FEEDS, PlanHash, count_changes
+from holdfast.catalogue.surprises import frequencies, surprising
+from holdfast.feeds.document import as_changes, measure_feed, titled
 from holdfast.feeds.elements import ELEMENTS, masked_elements
 from holdfast.feeds.plan import CHANGES, PLAN, FeedPlan, expiries, live_schema, plan_feed
 from holdfast.feeds.rows import content_hash
+from holdfast.feeds.surprises import feed_reasons
 from holdfast.identity import idempotency_key
 from holdfast.outcomes import Rejection
 from holdfast.settings import Feed
 from resources.ils.client import Entity, Written
 from resources.ils.elements import NoNumberError, UnknownReference, written
 from resources.ils.feeds import KINDS, FeedIls, ReferenceData, chunks, masked_live
-from resources.lake.client import Lake
+from resources.lake.client import Lake, PartitionWriter
 from resources.ledger.client import Ledger
-from resources.ledger.planning import is_first_load
+from resources.ledger.planning import Made, Planned, Terms, is_first_load, write_document
 from resources.ledger.plans import Plans
 from resources.vault.client import Vault
 from resources.vault.feeds import ASSET as DROPS
@@ -40,21 +43,16 @@ STANDING = pl.Schema(
     }
 )
 
+_TOLD = {"correlation_id": pl.String, "told": pl.String}
 # Who is expired came in by absence. Numbers so high are no row's, also where a later file of the day brings more rows.
 EXPIRED_FROM = 2_000_000_001
 
 
-@dataclass
-class PlannedFeed:
-    """waiting: why it needs approval, a sentence each. live: patrons that could have been expired. document: a row of the shape
-    plan_document.DOCUMENT."""
+class PlannedFeed(NamedTuple):
+    """The plan, and rows that it can't be made of."""
 
-    rows: int = 0
-    changes: int = 0
-    waiting: list[str] = field(default_factory=list)
-    live: int = 0
-    document: dict[str, Any] = field(default_factory=dict)
-    rejections: list[Rejection] = field(default_factory=list)
+    plan: Planned
+    rejections: list[Rejection]
 
 
 def plan_feed_window(
@@ -64,42 +62,59 @@ def plan_feed_window(
     plans: Plans,
     ils: FeedIls,
     partition: str,
-    feed: Feed,
-    budget: Budget,
-    salt: bytes,
+    terms: Terms[Feed],
     *,
     run_id: str = "",
 ) -> PlannedFeed:
-    """Tables `rows` (shape feeds.plan.PLAN), `changes` (CHANGES), `standing` (STANDING, all that came in) and `document`
-    (plan_document.DOCUMENT, signed)."""
-    name = partition.split("|")[1]
-    planned, references = PlannedFeed(), ReferenceData(ils)
-    rows = lake.read(DROPS, partition)
-    current, older = _current(rows, lake.read(DROPS, partition, "drops"), feed)
-    live = _live_of(lake, vault, partition, current, feed, ils, references, salt)
-    everybody = _everybody(feed, ils, references, salt) if feed.missing == "expire" else None
-    good, faults = _usable(current, live, feed, ils, references, planned.rejections)
+    """Tables `rows` (shape feeds.plan.PLAN), `changes` (CHANGES), `standing` (STANDING, all that came in), and those of every plan:
+    `counts`, `surprises` and `document`."""
+    feed, rejections, references = terms.source, list[Rejection](), ReferenceData(ils)
+    rows, drops, rejected = (lake.read(DROPS, partition, table) for table in ("rows", "drops", "rejected"))
+    current, older = _current(rows, drops, feed)
+    live = _live_of(lake, vault, partition, current, feed, ils, references, terms.secret)
+    everybody = _everybody(feed, ils, references, terms.secret) if feed.missing == "expire" else None
+    good, faults = _usable(current, live, feed, ils, references, rejections)
     plan = plan_feed(good, live, feed.kind, feed.by)
-    known, unread = _known(ledger, ils.name, name, partition), 0
+    known, unread = _known(ledger, ils.name, terms.name, partition), 0
+    catalogue = ils.count_entities(feed.kind) if everybody is None else everybody.height
     if everybody is not None and current.height:
-        planned.live = everybody.height
-        newest = pl.col("record") >= lake.read(DROPS, partition, "drops")["first_record"].max()
-        rejected = lake.read(DROPS, partition, "rejected").filter(newest)
+        newest = rejected.filter(pl.col("record") >= drops["first_record"].max())
         first = max(EXPIRED_FROM, *(record + 1 for record in known["record"]), 0)
-        plan, unread = _with_expiries(plan, current, rejected, everybody, feed, partition, first)
+        plan, unread = _with_expiries(plan, current, newest, everybody, feed, partition, first)
     plan = _without_settled(plan, known, ledger, ils.name)
-    standing = _standing(plan.standing, lake.read(DROPS, partition, "rejected"), older, faults, known)
+    plan = _without_taken_back(plan, ledger.taken_back(ils.name, terms.name, partition))
+    standing = _standing(plan.standing, rejected, older, faults, known)
+    seen = {"came_in": standing.height, "catalogue": catalogue, "unread": unread}
     with lake.replace(ASSET, partition) as writer:
         writer.write("rows", plan.plan.cast(PLAN))
         writer.write("changes", plan.changes.cast(CHANGES))
         writer.write("standing", standing)
-        measures = measures_of_feed(plan.plan, came_in=standing.height, live=planned.live, unread=unread)
-        planned.waiting = reasons_of(measures, plans, partition, feed, budget)
-        planned.document = _document(plan, measures, planned.waiting, plans, partition, salt)
-        writer.write("document", pl.DataFrame([planned.document], schema=DOCUMENT))
-    plans.keep(name, planned.document, _counts(plan), run_id=run_id)
-    planned.rows, planned.changes = plan.plan.height, plan.changes.height
-    return planned
+        planned = _document(writer, plan, rows.select("record", "place"), partition, terms, plans, seen)
+    plans.keep(terms.name, planned.document, planned.counts, run_id=run_id)
+    return PlannedFeed(planned, rejections)
+
+
+def _document(
+    writer: PartitionWriter,
+    plan: FeedPlan,
+    places: pl.DataFrame,
+    partition: str,
+    terms: Terms[Feed],
+    plans: Plans,
+    seen: dict[str, int],
+) -> Planned:
+    """seen: came_in, catalogue and unread of `measure_feed`."""
+    day, history = partition.split("|")[0], plans.history(terms.name, without=[partition])
+    changes = as_changes(plan.changes)
+    counts = count_changes(plan.plan, changes, KINDS[terms.source.kind])
+    rare = frequencies(counts, history.kinds, history.changes)
+    surprises = surprising(changes, titled(plan.plan, places), rare, feed_reasons(day))
+    measures = measure_feed(plan.plan, plan.changes, day, to_approve=terms.budget.elements_to_approve, **seen)
+    waiting = reasons_of(measures, history.measures, plans, terms.name, terms.source, terms.budget)
+    found = hash_of(plan.plan.cast(PLAN), plan.changes.cast(CHANGES), plans.ils, partition)
+    return write_document(
+        writer, Made(partition, plans.ils, found, counts, surprises, measures, waiting), terms, history
+    )
 
 
 def _current(rows: pl.DataFrame, drops: pl.DataFrame, feed: Feed) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -165,19 +180,20 @@ def _usable(
     for element, at in table.items():
         if not at.reference and at.form != "number":
             continue
-        masked = element in masked_elements(feed.kind)
-        for value in rows[element].drop_nulls().unique().to_list() if not masked else ():
+        if element in masked_elements(feed.kind):  # a token is no number; the library system will say
+            continue
+        own: dict[str, str] = {}
+        wrong: dict[str, UnknownReference | NoNumberError] = {}
+        for value in rows[element].drop_nulls().unique().to_list():
             try:
                 _, number = written(element, value, table, references)
+                own[value] = references.names(at.reference).get(number, value) if at.reference else value
             except (UnknownReference, NoNumberError) as error:
-                for each in rows.filter(pl.col(element) == value).iter_rows(named=True):
-                    faults.setdefault(each["record"], (each["correlation_id"], _unknown(each, element, str(error))))
-                continue
-            if at.reference:
-                own = references.names(at.reference).get(number, value)
-                rows = rows.with_columns(
-                    pl.when(pl.col(element) == value).then(pl.lit(own)).otherwise(element).alias(element)
-                )
+                wrong[value] = error
+        for each in rows.filter(pl.col(element).is_in(list(wrong))).iter_rows(named=True):
+            faults.setdefault(each["record"], (each["correlation_id"], _unknown(each, element, wrong[each[element]])))
+        if at.reference:
+            rows = rows.with_columns(pl.col(element).replace(own))
     new = rows.filter(~pl.col("key").is_in(known))
     for element, at in table.items():
         if at.required:
@@ -192,11 +208,11 @@ def _usable(
     return rows.join(bad, on="record", how="anti", maintain_order="left"), bad
 
 
-def _unknown(row: dict[str, str], element: str, said: str) -> Rejection:
+def _unknown(row: dict[str, str], element: str, error: UnknownReference | NoNumberError) -> Rejection:
     return Rejection(
-        code="feed.reference" if "no " in said else "feed.number",
+        code="feed.reference" if isinstance(error, UnknownReference) else "feed.number",
         place=f"{row['place']} element {element}",
-        rule=said,
+        rule=str(error),
         hint="add it to the library system's own list, or have the feed say what is there; then materialize the partition again",
         correlation_id=row["correlation_id"],
     )
@@ -280,25 +296,33 @@ def _without_settled(plan: FeedPlan, known: pl.DataFrame, ledger: Ledger, ils: s
     return FeedPlan(rows, plan.changes.join(rows, on="record", how="semi", maintain_order="left"), standing)
 
 
-def measures_of_feed(plan: pl.DataFrame, *, came_in: int, live: int, unread: int) -> Measures:
-    """An expiry counts as a suppression; the catalogue is whom a full feed answers for, 0 where nobody is expired by it."""
-    actions = dict(plan.group_by("action").len().iter_rows())
-    return Measures(
-        came_in=came_in,
-        catalogue=live,
-        created=actions.get("create", 0),
-        updated=actions.get("update", 0),
-        suppressed=actions.get("expire", 0),
-        unread=unread,
-    )
+def _without_taken_back(plan: FeedPlan, taken_back: list[dict[str, Any]]) -> FeedPlan:
+    """The plan without what of this window was written and rolled back: it does not come back by itself. What was created and
+    hidden again would look unchanged, and is rolled back all the same."""
+    told = {
+        each[
+            "correlation_id"
+        ]: f"was rolled back on {each['settled_at']:%Y-%m-%d} by {each['who']} because {each['why']}"
+        for each in taken_back
+    }
+    seen = pl.DataFrame({"correlation_id": list(told), "told": list(told.values())}, schema_overrides=_TOLD)
+    standing = plan.standing.join(seen, on="correlation_id", how="left", maintain_order="left")
+    mine = pl.col("told").is_not_null() & pl.col("verdict").is_in(["new", "update", "unchanged"])
+    standing = standing.with_columns(
+        pl.when(mine).then(pl.lit("rolled back")).otherwise("verdict").alias("verdict"),
+        pl.when(mine).then("told").otherwise("detail").alias("detail"),
+    ).drop("told")
+    rows = plan.plan.join(seen, on="correlation_id", how="anti", maintain_order="left")
+    return FeedPlan(rows, plan.changes.join(rows, on="record", how="semi", maintain_order="left"), standing)
 
 
-def reasons_of(measures: Measures, plans: Plans, partition: str, feed: Feed, budget: Budget) -> list[str]:
+def reasons_of(
+    measures: Measures, earlier: Sequence[Measures], plans: Plans, name: str, feed: Feed, budget: Budget
+) -> list[str]:
     """Why a person must look at the plan first, a sentence each: the reasons of every plan, and those of a full feed."""
-    name = partition.split("|")[1]
-    earlier = plans.history(name, without=[partition]).measures
-    said = reasons_to_wait(measures, budget, earlier, first_load=is_first_load(name, feed, plans))
-    gone = measures.suppressed
+    first_load = is_first_load(name, feed, plans)
+    said = reasons_to_wait(measures, budget, earlier, first_load=first_load, entity=KINDS[feed.kind])
+    gone = measures.missing
     if gone and measures.unread:
         said.append(
             f"{gone:,} patrons would be expired, but {measures.unread:,} rows can't be read, and whom they name is not known: "
@@ -317,33 +341,6 @@ def hash_of(plan: pl.DataFrame, changes: pl.DataFrame, ils: str, partition: str)
     hashed = PlanHash(ils, partition, HASHED_OF_FEEDS)
     hashed.add(plan.drop("version"), changes)
     return hashed.hexdigest()
-
-
-def _document(
-    plan: FeedPlan, measures: Measures, waiting: list[str], plans: Plans, partition: str, secret: bytes
-) -> dict[str, Any]:
-    found = hash_of(plan.plan.cast(PLAN), plan.changes.cast(CHANGES), plans.ils, partition)
-    pace = plans.history(partition.split("|")[1], without=[partition]).seconds_a_record
-    return {
-        "ils": plans.ils,
-        "partition": partition,
-        "plan_sha256": found,
-        "signature": sign(found, measures, secret),
-        "measures": measures_text(measures),
-        "requests": None,  # how many keys a system takes in one is the adapter's to say
-        "seconds": pace and pace * measures.changes,
-        "waiting_for": "; ".join(waiting),
-    }
-
-
-def _counts(plan: FeedPlan) -> pl.DataFrame:
-    """Shape plan_document.COUNTS, with the element as tag."""
-    rows = plan.changes.join(plan.plan.select("record", "action"), on="record", how="left")
-    kind = pl.when(pl.col("before").is_null()).then(pl.lit("added")).otherwise(pl.lit("changed")).alias("kind")
-    found = rows.group_by("action", pl.col("element").alias("tag"), pl.lit("").alias("code"), kind).agg(
-        pl.len().alias("subfields"), pl.col("record").n_unique().alias("records")
-    )
-    return found.select(COUNTS.names()).cast(COUNTS)
 
 
 def _standing(

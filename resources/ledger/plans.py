@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ from holdfast.catalogue.surprises import Kind
 from resources.ledger.applying import Applied
 from resources.ledger.client import Load
 from resources.ledger.replaying import Order, Recoveries
+from resources.ledger.stopping import StoppedWrites
 from resources.postgres.client import Postgres
 
 _PLANS_LOOKED_AT = 50  # of a source, the latest that were written: what is usual may change with the years
@@ -93,6 +94,8 @@ class Plans:
         run_id: str = "",
     ) -> None:
         with self._postgres.transaction() as connection:
+            # In the order of their numbers: `approved_after` asks for those after the last one that was seen.
+            connection.execute("LOCK TABLE plan_decisions IN SHARE ROW EXCLUSIVE MODE")
             connection.execute(
                 "INSERT INTO plan_decisions (ils, source, partition, plan_sha256, decision, who, why, measures, run_id) "
                 "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
@@ -133,7 +136,23 @@ class Plans:
                 [self.ils, source, partition, plan_sha256, written, seconds, run_id],
             )
 
-    def try_again(self, job: str, load: Load, applied: Applied, plan_sha256: str) -> None:
+    def ended(
+        self, job: str, load: Load, applied: Applied, plan_sha256: str, seconds: float, halted: Callable[[], str]
+    ) -> None:
+        """Write down how the writing of a plan ended: what it wrote, whether a halt stopped it, and when `job` tries it again."""
+        if applied.now:
+            self.wrote(load.source, load.partition, plan_sha256, applied.now, seconds, load.run_id)
+        stopped = StoppedWrites(self._postgres)
+        if applied.halted:
+            stop = stopped.keep(job, load, plan_sha256, applied.waiting)
+            if not halted():  # lifted while this run came to its end: whoever lifted it can't have seen this
+                order = Order("Holdfast", "the halt was lifted since", load.run_id)
+                Recoveries(self._postgres).ask(job, load.source, load.partition, stop.run_key, order)
+        else:
+            stopped.end(job, load, plan_sha256)
+        self._try_again(job, load, applied, plan_sha256)
+
+    def _try_again(self, job: str, load: Load, applied: Applied, plan_sha256: str) -> None:
         """Ask for a run of the job once the moment has come for which the plan waits; `applied` says so."""
         if applied.until is None:
             return

@@ -208,8 +208,9 @@ class Reconciliation:
             if each.row["target"] not in last and each.row["state"] == "acknowledged":
                 each.detail = "; ".join(part for part in (each.detail, "the audit log has no write of it") if part)
 
-    def repair(self, found: Sequence[Found], order: Order) -> int:
-        """Give the rows in doubt the states that are safe; how many got one. What a writer settled meanwhile stays."""
+    def repair(self, found: Sequence[Found], order: Order) -> list[Found]:
+        """Give the rows in doubt the states that are safe; those that are in them now. What a writer settled meanwhile to
+        another one stays."""
         recoveries = Recoveries(self._postgres)
         # What was written after all, and then changed back by hand, has taken its MARC id: the next attempt takes another one.
         back = [each.row["idempotency_key"] for each in found if each.repair == "prepared"]
@@ -218,12 +219,20 @@ class Reconciliation:
             for each in found
             if each.repair in ("acknowledged", "conflicted")
         }
-        changed = 0
         if back:
-            changed += recoveries.set_back(self._ils.name, back, order, only=["sent"], what="reconciled")
+            recoveries.set_back(self._ils.name, back, order, only=["sent"], what="reconciled")
         if states:
-            changed += recoveries.settle(self._ils.name, "reconciled", states, order, only=["sent"])
-        return changed
+            recoveries.settle(self._ils.name, "reconciled", states, order, only=["sent"])
+        now = self._states([*back, *states])
+        return [each for each in found if each.repair and now.get(each.row["idempotency_key"]) == each.repair]
+
+    def _states(self, keys: Sequence[str]) -> dict[str, str]:
+        with self._postgres.transaction() as connection:
+            found = connection.execute(
+                "SELECT idempotency_key, state FROM ledger WHERE ils = %s AND idempotency_key = ANY(%s)",
+                [self._ils.name, list(keys)],
+            )
+            return {row["idempotency_key"]: row["state"] for row in found}
 
 
 def _is_ours(live: LiveRecord, row: Mapping[str, Any]) -> bool:

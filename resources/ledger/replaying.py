@@ -16,6 +16,8 @@ import polars as pl
 from resources.postgres.client import Connection, Postgres
 
 What = Literal["reconciled", "replayed", "rolled_back"]
+# The sensor asks for rows after the last one that it saw: none with a smaller number may come to be seen later. Readers go on.
+_IN_ORDER = "LOCK TABLE asked_runs IN SHARE ROW EXCLUSIVE MODE"
 TRIES = 5  # runs that are asked for one plan that waits; after them a person looks at it
 Kind = Literal["reconcile", "replay", "rollback", "triage"]
 
@@ -81,7 +83,7 @@ class Recoveries:
         with self._postgres.transaction() as connection:
             self._remember(connection, ils, what, keys, order, only)
             changed = connection.execute(
-                "UPDATE ledger SET state = 'prepared', answer = '', settled_at = NULL, image_before = NULL, "
+                "UPDATE ledger SET state = 'prepared', answer = '', settled_at = NULL, image_before = NULL, sealed = NULL, "
                 "suppressed_before = NULL, version_after = NULL, round = round + 1 "
                 "WHERE ils = %s AND idempotency_key = ANY(%s) AND state = ANY(%s)",
                 [ils, list(keys), list(only)],
@@ -111,6 +113,7 @@ class Recoveries:
     def ask(self, job: str, source: str, partition: str, run_key: str, order: Order) -> None:
         """A run of the job for the partition, launched by `asked_runs_sensor` once for each run key."""
         with self._postgres.transaction() as connection:
+            connection.execute(_IN_ORDER)
             connection.execute(
                 "INSERT INTO asked_runs (job, source, partition, run_key, who, why) VALUES (%s, %s, %s, %s, %s, %s) "
                 "ON CONFLICT DO NOTHING",
@@ -121,7 +124,7 @@ class Recoveries:
         """As `ask`, for a plan that waits until `moment`; False where a run for it is on its way, or TRIES were asked for already."""
         key = f"waited:{job}:{partition}:{plan[:12]}:"
         with self._postgres.transaction() as connection:
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+            connection.execute(_IN_ORDER)
             asked = connection.execute(
                 "INSERT INTO asked_runs (job, source, partition, run_key, who, why, not_before) "
                 "SELECT %(job)s, %(source)s, %(partition)s, %(key)s || count(*), %(who)s, %(why)s, %(moment)s FROM asked_runs "

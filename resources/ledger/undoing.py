@@ -11,16 +11,13 @@ import hashlib
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
-import polars as pl
-
-from holdfast.catalogue.patch import CHANGES, PATCHES, PatchConflictError, changes_of
+from holdfast.catalogue.patch import PatchConflictError
 from holdfast.catalogue.undo import Conflict, image_after, undo, undo_on_image
 from holdfast.identity import named_parts
 from holdfast.privacy.masking import PREFIX, MaskingRules
-from resources.ils.client import Fields, Ils, LiveRecord, Unit, Written, source_record_id
-from resources.lake.client import Lake, PartitionWriter
+from resources.ils.client import EntityUnit, Fields, Ils, Kind, LiveRecord, Unit, Written, source_record_id
 from resources.ledger.client import Ledger, Load, Prepared
 from resources.ledger.commit import Committer, mask_fields
 from resources.ledger.replaying import Order, Recoveries
@@ -29,30 +26,6 @@ from resources.redis.locks import Locks, of_window
 
 log = logging.getLogger("holdfast.rollback")
 
-ROLLBACK = pl.Schema(
-    {
-        "record": pl.UInt32,
-        "target": pl.String,
-        "action": pl.String,  # what the load had done
-        "undo": pl.String,  # what takes it back: 'update', 'suppress', 'unsuppress', 'delete', or '' where nothing is left
-        "state": pl.String,  # 'planned', 'rolled_back', 'conflicted', 'failed' or 'cannot'
-        "conflicts": pl.UInt32,
-        "detail": pl.String,
-    }
-)
-STAYS = pl.Schema(
-    {
-        "record": pl.UInt32,
-        "target": pl.String,
-        "tag": pl.String,
-        "code": pl.String,
-        "before": pl.String,
-        "written": pl.String,
-        "now": pl.String,
-        "changed_by": pl.String,
-        "changed_at": pl.String,
-    }
-)
 Created = Literal["suppress", "delete", "keep"]
 _CHUNK = 100
 _TRIES = 4
@@ -62,16 +35,27 @@ _WHO_OF = 500  # records with conflicts of which the library system is asked who
 
 @dataclass
 class Taken:
-    """A ledger row and how it is taken back. `deletes`, `adds` and `conflicts` are masked, the unit's are not."""
+    """A ledger row and how it is taken back. What is shown of it is masked, the unit is not."""
 
     row: dict[str, Any]
     undo: str = ""
-    unit: Unit | None = None
+    unit: Unit | EntityUnit | None = None
     deletes: Fields = field(default_factory=list)
     adds: Fields = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
+    elements: list[tuple[str, str | None, str | None]] = field(
+        default_factory=list
+    )  # of a feed: (element, now, before)
+    gone: bool = False  # of a feed: the library system has nothing of it any more
+    masked: list[Conflict] = field(default_factory=list)  # of which the value before is not known
     state: str = "planned"
     detail: str = ""
+    changed: tuple[str, str] = ("", "")  # (user, when) of the last change before the undo, of a record with conflicts
+
+    @property
+    def stays(self) -> list[tuple[Conflict, str]]:
+        """What is not put back, and why: rows of STAYS."""
+        return [(each, "edited") for each in self.conflicts] + [(each, "masked") for each in self.masked]
 
 
 def undo_key(row: Mapping[str, Any], action: str) -> str:
@@ -94,14 +78,7 @@ class UndoLedger(Ledger):
         self.undoes: dict[str, str] = {}
 
     def prepare(self, load: Load, units: Sequence[Any], *args: Any, **kwargs: Any) -> dict[str, Prepared]:
-        masked = [
-            replace(
-                each,
-                deletes=mask_fields(each.deletes, self._rules, self._salt),
-                adds=mask_fields(each.adds, self._rules, self._salt),
-            )
-            for each in units
-        ]
+        masked = [self._masked(each) for each in units]
         prepared = super().prepare(load, masked, *args, **kwargs)
         keys = [each.idempotency_key for each in units]
         with self._postgres.transaction() as connection:
@@ -111,6 +88,13 @@ class UndoLedger(Ledger):
                 [keys, [self.undoes[key] for key in keys], load.ils],
             )
         return prepared
+
+    def _masked(self, unit: Unit | EntityUnit) -> Unit | EntityUnit:
+        """As the ledger may have it; of an entity it keeps only what may be shown."""
+        if isinstance(unit, EntityUnit):
+            return unit
+        deletes, adds = (mask_fields(each, self._rules, self._salt) for each in (unit.deletes, unit.adds))
+        return replace(unit, deletes=deletes, adds=adds)
 
 
 class Rollback:
@@ -138,6 +122,8 @@ class Rollback:
         self._postgres, self._ils, self._load = postgres, ils, load
         self._rules, self._salt, self._created, self._chunk = rules, salt, created, chunk_records
         self._halted, self._locks = halted, locks
+        self._kind: Kind = "bib"
+        self._undeletable: set[str] = set()  # keys of records that the system did not delete: they are hidden
         self._recoveries = Recoveries(postgres)
 
     # ---- what there is ------------------------------------------------------------------------------------------------
@@ -146,9 +132,9 @@ class Rollback:
         """Keys and targets of what the window has written, newest first; each pass has a record of the catalogue once."""
         with self._postgres.transaction() as connection:
             rows = connection.execute(
-                "SELECT idempotency_key, target, record FROM ledger WHERE ils = %s AND source = %s AND partition = %s "
-                "AND state = 'acknowledged' AND undoes IS NULL AND kind = 'bib' ORDER BY sent_at DESC, record DESC",
-                [self._load.ils, self._load.source, self._load.partition],
+                "SELECT idempotency_key, correlation_id, target, record FROM ledger WHERE ils = %s AND source = %s AND partition = %s "
+                "AND state = 'acknowledged' AND undoes IS NULL AND kind = %s ORDER BY sent_at DESC, record DESC",
+                [self._load.ils, self._load.source, self._load.partition, self._kind],
             ).fetchall()
         passes: list[list[dict[str, Any]]] = []
         times: dict[str, int] = {}
@@ -159,19 +145,9 @@ class Rollback:
             passes[number].append(row)
         return passes
 
-    def others(self) -> int:
-        """How many changes of holdings, items and patrons the window has written: no image of them is kept."""
-        with self._postgres.transaction() as connection:
-            row = connection.execute(
-                "SELECT count(*) AS n FROM ledger WHERE ils = %s AND source = %s AND partition = %s "
-                "AND state = 'acknowledged' AND undoes IS NULL AND kind <> 'bib'",
-                [self._load.ils, self._load.source, self._load.partition],
-            ).fetchone()
-        return int(row["n"]) if row else 0
-
     def _family(self, targets: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
         """All that was ever written to these records, by whichever window, oldest first."""
-        return family_of(self._postgres, self._load.ils, targets)
+        return family_of(self._postgres, self._load.ils, targets, self._kind)
 
     # ---- the plan -----------------------------------------------------------------------------------------------------
 
@@ -216,22 +192,16 @@ class Rollback:
             taken.unit = self._unit(row, live, taken.undo, deletes, adds)
         else:
             taken.detail = "nothing of it is left"
-        later = [each for each in family if each["sent_at"] and each["sent_at"] > row["sent_at"] and not each["undoes"]]
-        later = [each for each in later if each["state"] == "acknowledged" and each["partition"] != row["partition"]]
-        if later:
-            windows = ", ".join(dict.fromkeys(each["partition"] for each in later))
-            taken.detail = "; ".join(
-                part for part in (taken.detail, f"written again since by {windows}: that stays") if part
-            )
+        taken.detail = "; ".join(part for part in (taken.detail, written_again(row, family)) if part)
         return taken
 
     def _hide(self, taken: Taken, live: LiveRecord, family: list[dict[str, Any]], *, begun: bool) -> Taken:
         row, unknown = taken.row, not taken.row["patch"]  # written before the ledger kept patches
         edited = [] if unknown else _edited(row, mask_fields(live.fields, self._rules, self._salt))
         again = any(each["state"] == "acknowledged" and each is not row and not each["undoes"] for each in family)
-        can_delete = "bib" in self._ils.capabilities.deletes
+        can_delete = "bib" in self._ils.capabilities.deletes and row["idempotency_key"] not in self._undeletable
         if self._created == "keep":
-            taken.detail = "created records are kept by `created: keep`"
+            taken.state, taken.detail = "kept", "created records are kept by `created: keep`"
         elif self._created == "delete" and can_delete and not edited and not again and not unknown:
             taken.undo = "delete"
         elif not self._ils.capabilities.suppresses:
@@ -295,7 +265,9 @@ class Rollback:
         the live record; the one before it follows on what that leaves."""
         for rows in self.passes():
             for part in self._parts(rows):
-                yield self.plan(part)
+                planned = self.plan(part)
+                self._ask_who_changed(planned)
+                yield planned
 
     def apply(self, order: Order) -> Iterator[list[Taken]]:
         """Take back, part by part; the ledger's rows become `rolled_back`.
@@ -307,22 +279,28 @@ class Rollback:
         """
         ledger = UndoLedger(self._postgres, self._rules, self._salt)
         load = replace(self._load, partition=window_of_undo(self._load.partition))
-        with self._locks.wait_for(
-            [of_window(self._load.source, self._load.partition)], _PATIENCE_SECONDS, only_the_dead=True
-        ):
-            committer = Committer(
-                self._ils,
-                ledger,
-                load,
-                self._rules,
-                self._salt,
-                self._locks,
-                chunk_records=self._chunk,
-                halted=self._halted,
-            )
+        names = [of_window(self._load.source, self._load.partition), *self._whole_branches()]
+        with self._locks.wait_for(names, _PATIENCE_SECONDS, only_the_dead=True):
+            committer = self._committer(ledger, load)
             for rows in self.passes():
                 for part in self._parts(rows):
                     yield self._take_back(part, ledger, committer, order)
+
+    def _whole_branches(self) -> Sequence[str]:
+        """Locks of branches that nobody else may change a record of meanwhile; a bibliographic record belongs to none."""
+        return ()
+
+    def _committer(self, ledger: UndoLedger, load: Load) -> Committer:
+        return Committer(
+            self._ils,
+            ledger,
+            load,
+            self._rules,
+            self._salt,
+            self._locks,
+            chunk_records=self._chunk,
+            halted=self._halted,
+        )
 
     def _take_back(
         self, rows: Sequence[Mapping[str, Any]], ledger: UndoLedger, committer: Committer, order: Order
@@ -331,11 +309,12 @@ class Rollback:
         todo = list(rows)
         for _ in range(_TRIES):
             planned = self.plan(todo)
+            self._ask_who_changed(planned)  # before the undo is itself the last to have changed it
             done |= {each.row["idempotency_key"]: each for each in planned}
             units = {each.unit.idempotency_key: each for each in planned if each.unit}
             ledger.undoes |= {key: each.row["idempotency_key"] for key, each in units.items()}
             contents = {key: hashlib.sha256(f"undo {key}".encode()).hexdigest() for key in units}
-            for written in committer.commit([each.unit for each in units.values() if each.unit], contents):
+            for written in committer.commit([cast("Unit", each.unit) for each in units.values()], contents):
                 units[written.idempotency_key].state = (
                     "rolled_back" if written.state == "acknowledged" else written.state
                 )
@@ -351,8 +330,9 @@ class Rollback:
                 for each in planned
                 if each.state == "conflicted" or (each.undo, each.state) == ("delete", "failed")
             ]
-            if any(each.undo == "delete" and each.state == "failed" for each in planned):
-                self._created = "suppress"
+            self._undeletable |= {
+                each.row["idempotency_key"] for each in planned if (each.undo, each.state) == ("delete", "failed")
+            }
             if not todo:
                 break
         return list(done.values())
@@ -362,7 +342,7 @@ class Rollback:
         self._recoveries.settle(self._load.ils, "rolled_back", answers, order, only=["acknowledged"])
         doubtful = [key for each in taken for key in self._undos_of(each)]
         if doubtful:
-            UndoLedger(self._postgres, self._rules, self._salt).settle(
+            Ledger(self._postgres).settle(
                 self._load.ils, [Written(key, "acknowledged", answer="found written") for key in doubtful]
             )
 
@@ -377,21 +357,22 @@ class Rollback:
             )
             return [row["idempotency_key"] for row in found]
 
-    def who_changed(self, taken: Sequence[Taken]) -> dict[str, tuple[str, str]]:
-        """Target → (user, when) of the last change by the library system's own audit, of records with conflicts."""
+    def _ask_who_changed(self, taken: Sequence[Taken]) -> None:
+        """By the library system's own audit."""
         asked = [each for each in taken if each.conflicts][:_WHO_OF]
-        if not asked or "bib" not in self._ils.capabilities.audit:
-            return {}
+        if not asked or self._kind not in self._ils.capabilities.audit:
+            return
         since = min(each.row["sent_at"] for each in asked).isoformat()
         last: dict[str, tuple[str, str]] = {}
-        for entry in self._ils.audit("bib", [each.row["target"] for each in asked], since):
+        for entry in self._ils.audit(self._kind, [each.row["target"] for each in asked], since):
             if entry.at >= last.get(entry.target, ("", ""))[1]:
                 last[entry.target] = (entry.user, entry.at)
-        return last
+        for each in asked:
+            each.changed = last.get(each.row["target"], ("", ""))
 
 
 def _said(taken: Taken) -> str:
-    stays = f"; {len(taken.conflicts)} subfields were edited since and stay" if taken.conflicts else ""
+    stays = f"; {len(taken.conflicts)} values were edited since and stay" if taken.conflicts else ""
     return f"taken back ({taken.undo}){stays}"
 
 
@@ -406,12 +387,22 @@ def _edited(row: Mapping[str, Any], live: Fields) -> list[Conflict]:
     return gone + new
 
 
-def family_of(postgres: Postgres, ils: str, targets: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
+def written_again(row: Mapping[str, Any], family: Sequence[Mapping[str, Any]]) -> str:
+    """Which later windows wrote the record, too; '': none."""
+    later = [each for each in family if each["sent_at"] and each["sent_at"] > row["sent_at"] and not each["undoes"]]
+    later = [each for each in later if each["state"] == "acknowledged" and each["partition"] != row["partition"]]
+    windows = ", ".join(dict.fromkeys(each["partition"] for each in later))
+    return f"written again since by {windows}: that stays" if later else ""
+
+
+def family_of(
+    postgres: Postgres, ils: str, targets: Sequence[str], kind: Kind = "bib"
+) -> dict[str, list[dict[str, Any]]]:
     """All that was ever written to these live records, by whichever window, oldest first; undos too."""
     with postgres.transaction() as connection:
         rows = connection.execute(
-            "SELECT * FROM ledger WHERE ils = %s AND target = ANY(%s) AND kind = 'bib' ORDER BY sent_at, record",
-            [ils, list(targets)],
+            "SELECT * FROM ledger WHERE ils = %s AND target = ANY(%s) AND kind = %s ORDER BY sent_at, record",
+            [ils, list(targets), kind],
         ).fetchall()
     found: dict[str, list[dict[str, Any]]] = {each: [] for each in targets}
     for row in rows:
@@ -453,68 +444,11 @@ def _own_images(row: Mapping[str, Any]) -> tuple[Fields, Fields]:
     return before, image_after(before, deletes, adds)
 
 
-# ---- as tables ---------------------------------------------------------------------------------------------------------
-
-
-def write_tables(writer: PartitionWriter, taken: Sequence[Taken], who: Mapping[str, tuple[str, str]]) -> None:
-    """Append to the tables `rows` (shape ROLLBACK), `conflicts` (shape STAYS) and `changes` (shape patch.CHANGES)."""
-    rows = [
-        (
-            each.row["record"],
-            each.row["target"],
-            each.row["action"],
-            each.undo,
-            each.state,
-            len(each.conflicts),
-            each.detail,
-        )
-        for each in taken
-    ]
-    stays = [
-        (each.row["record"], each.row["target"], *conflict, *who.get(each.row["target"], ("", "")))
-        for each in taken
-        for conflict in each.conflicts
-    ]
-    patches = [
-        (each.row["record"], op, n, tag, text)
-        for each in taken
-        for op, fields in (("delete", each.deletes), ("add", each.adds))
-        for n, (tag, text) in enumerate(fields)
-    ]
-    writer.write("rows", pl.DataFrame(rows, schema=ROLLBACK, orient="row"))
-    writer.write("conflicts", pl.DataFrame(stays, schema=STAYS, orient="row"))
-    changes = (
-        changes_of(pl.DataFrame(patches, schema=PATCHES, orient="row")) if patches else pl.DataFrame(schema=CHANGES)
-    )
-    writer.write("changes", changes)
-
-
-def overlay_outcomes(lake: Lake, partition: str, outcomes: Mapping[int, tuple[str, str]]) -> pl.DataFrame:
-    """The window's outcomes (`ils_commits`) with those of some records replaced: record → (outcome, detail)."""
-    rows = lake.read("ils_commits", partition)
-    given = pl.DataFrame(
-        [(record, outcome, detail) for record, (outcome, detail) in outcomes.items()],
-        schema={"record": pl.UInt32, "now": pl.String, "said": pl.String},
-        orient="row",
-    )
-    joined = rows.join(given, on="record", how="left", maintain_order="left")
-    rows = joined.with_columns(
-        pl.coalesce("now", "outcome").alias("outcome"), pl.coalesce("said", "detail").alias("detail")
-    ).drop("now", "said")
-    with lake.replace("ils_commits", partition) as writer:
-        writer.write("rows", rows)
-    return rows
-
-
 __all__ = [
-    "ROLLBACK",
-    "STAYS",
     "Rollback",
     "Taken",
     "family_of",
     "images",
-    "overlay_outcomes",
     "undo_key",
     "window_of_undo",
-    "write_tables",
 ]

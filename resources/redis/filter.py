@@ -76,6 +76,10 @@ return {found, table.concat(answers)}
 """
 
 
+class _Refused(Exception):
+    """The server's own filter did not take a fingerprint."""
+
+
 class IdempotencyFilter:
     """One Bloom filter a window.
 
@@ -131,7 +135,8 @@ class IdempotencyFilter:
         """Add `fingerprints` to the window's filter; adding again changes nothing.
 
         Returns:
-            Whether they are in. False when Redis is away (a warning is logged): add them again, or let the ledger tell.
+            Whether they are in. False when Redis is away, or its own filter takes no more (a warning is logged): add
+            them again, or let the ledger tell.
         """
         try:
             if self.native:
@@ -143,6 +148,9 @@ class IdempotencyFilter:
                     self._add_chunk(window, chunk, whole=False)
         except Unreachable as error:
             _warn(window, "its fingerprints were not added", error)
+            return False
+        except _Refused as error:
+            _log.warning("idempotency filter: window %s: not all of its fingerprints were added: %s", window, error)
             return False
         return True
 
@@ -161,17 +169,20 @@ class IdempotencyFilter:
     def _add_natively(self, window: str, fingerprints: Sequence[str]) -> None:
         if not fingerprints:
             return
-        key, connection = self._native_key(window), self._redis.connection
-        try:
-            # Beyond its capacity it grows by filters of a smaller error rate each, so that the whole keeps the one given.
-            connection.execute_command("BF.RESERVE", key, self.error_rate, self.capacity, "EXPANSION", 2)
-        except redis.exceptions.ResponseError as error:
-            if "exists" not in str(error):
-                raise
+        key = self._native_key(window)
+        # One command makes the filter and adds to it: nobody's purge comes between. Beyond its capacity it grows by filters
+        # of a smaller error rate each, so that the whole keeps the one given.
+        made_as = ("CAPACITY", self.capacity, "ERROR", self.error_rate, "EXPANSION", 2, "ITEMS")
         for chunk in _chunks(fingerprints):
-            connection.execute_command("BF.MADD", key, *chunk)
-        if self._expiry:
-            connection.expire(key, self._expiry)
+            with self._redis.connection.pipeline(transaction=True) as steps:
+                steps.execute_command("BF.INSERT", key, *made_as, *chunk)
+                if self._expiry:
+                    steps.expire(key, self._expiry)
+                answers: list[Any] = steps.execute()
+            # The answer for one of many may be an error, which redis-py hands over and does not raise.
+            for answer in answers[0]:
+                if isinstance(answer, redis.exceptions.ResponseError):
+                    raise _Refused(str(answer))
 
     def _ask_natively(self, window: str, fingerprints: Sequence[str]) -> list[bool]:
         key, connection = self._native_key(window), self._redis.connection
@@ -281,9 +292,9 @@ class IdempotencyFilter:
 
 
 def has_bloom_filters(client: Redis) -> bool:
-    """Whether the server knows BF.RESERVE."""
+    """Whether the server knows BF.INSERT."""
     try:
-        answer: Any = client.connection.execute_command("COMMAND INFO", "BF.RESERVE")
+        answer: Any = client.connection.execute_command("COMMAND INFO", "BF.INSERT")
     except redis.exceptions.NoPermissionError:
         return False
     return any(answer.values() if isinstance(answer, dict) else answer)

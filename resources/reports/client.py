@@ -48,18 +48,23 @@ class ReportFolder:
         _replace(page, html)
         return page
 
+    def plan_page(self, source: str, day: str, plan_sha256: str) -> Path | None:
+        """Path of the plan's page, if it was written."""
+        name = f"plans/{source}/{day}-{plan_sha256[:12]}.html"
+        page = self.root / name
+        return page if PLAN_PAGE.fullmatch(name) and page.is_file() else None
+
     def plan_pages(self) -> dict[str, list[str]]:
         """Source → names of its plans' pages (DAY-HASH), the latest day first."""
         folder = self.root / "plans"
         found = {
-            each.name: sorted((page.stem for page in each.glob("*.html")), reverse=True)
+            each.name: sorted(
+                (page.stem for page in each.glob("*.html") if PLAN_PAGE.fullmatch(f"plans/{each.name}/{page.name}")),
+                reverse=True,
+            )
             for each in (sorted(folder.glob("*")) if folder.is_dir() else [])
         }
-        return {
-            source: names
-            for source, names in found.items()
-            if names and all(PLAN_PAGE.fullmatch(f"plans/{source}/{name}.html") for name in names)
-        }
+        return {source: names for source, names in found.items() if names}
 
     def _page(self, source: str, day: str) -> Path:
         name = f"quality/{source}/{day}.html"

@@ -14,10 +14,13 @@ import io
 import os
 import uuid
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _MAGIC = b"HFVAULT1"
 _CHUNK = 1 << 20
@@ -35,17 +38,22 @@ class Sealed(NamedTuple):
 
 
 class Vault:
-    def __init__(self, root: Path, key: bytes) -> None:
-        self._root = root
+    def __init__(self, root: Path, key: bytes, folder: str = "originals") -> None:
+        self._root, self._folder = root, root / folder
         self._cipher = AESGCM(key)
+        self._key = key
+
+    def beside(self, folder: str) -> Vault:
+        """Under the same key, another folder: what is not an original."""
+        return Vault(self._root, self._key, folder)
 
     def _path(self, sha256: str) -> Path:
-        return self._root / "originals" / sha256[:2] / sha256
+        return self._folder / sha256[:2] / sha256
 
     def seal(self, stream: BinaryIO) -> Sealed:
         """Keep what the stream holds; the same content is kept once."""
-        (self._root / "originals").mkdir(parents=True, exist_ok=True)
-        partial = self._root / "originals" / f".{uuid.uuid4().hex}.partial"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        partial = self._folder / f".{uuid.uuid4().hex}.partial"
         digest, length, number = hashlib.sha256(), 0, 0
         prefix = os.urandom(8)
         try:
@@ -144,13 +152,13 @@ class _Opened(io.RawIOBase):
                 ) from error
         return self._held[1]
 
-    # BufferedReader gives nothing but memoryviews; Buffer, which typeshed wants, is only in Python 3.12.
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer).cast("B")
         number, place = divmod(self._position, _CHUNK)
         if number >= self._chunks:
             return 0
-        plain = self._chunk(number)[place : place + len(buffer)]
-        buffer[: len(plain)] = plain
+        plain = self._chunk(number)[place : place + len(into)]
+        into[: len(plain)] = plain
         self._position += len(plain)
         return len(plain)
 

@@ -11,7 +11,7 @@ import hashlib
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 import polars as pl
 
@@ -24,6 +24,9 @@ from resources.oai_pmh.client import RepositoryError, TokenExpired
 from resources.postgres.harvest_log import HarvestLog, WindowFetch
 from resources.repositories.client import Harvested, Repository
 from resources.vault.client import Sealed, Vault
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 ASSET, TABLE = "harvested_marc", "identifiers"
 _RESTARTS = 3
@@ -228,11 +231,12 @@ class _Parts(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]  # as in resources/vault/client.py
+    def readinto(self, buffer: WriteableBuffer) -> int:
+        into = memoryview(buffer).cast("B")
         if not self._rest:
             self._rest = next(self._parts, b"")
-        count = min(len(buffer), len(self._rest))
-        buffer[:count] = self._rest[:count]
+        count = min(len(into), len(self._rest))
+        into[:count] = self._rest[:count]
         self._rest = self._rest[count:]
         return count
 

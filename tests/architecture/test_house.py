@@ -12,6 +12,7 @@ import pytest
 import catalog_assets.definitions
 import preservation_assets.definitions
 from catalog_assets.matching.catalog_snapshot import RECORDS as SNAPSHOT
+from commands.recover import JOBS as RECOVERIES
 from commands.reference import pages
 from holdfast.authority.linking import AUTHORITY_LINKS
 from holdfast.authority.records import AUTHORITIES, REFERENCES
@@ -45,7 +46,7 @@ from holdfast.quality.figures import TABLES
 from resources.deltas.circulation import ROWS as CIRCULATION
 from resources.lake.reuse import STATE
 from resources.ledger.reconciling import RECONCILED
-from resources.ledger.undoing import ROLLBACK, STAYS
+from resources.ledger.undo_tables import ROLLBACK, STAYS
 from tests.conftest import ROOT
 
 LOCATIONS = {"catalog": catalog_assets.definitions, "preservation": preservation_assets.definitions}
@@ -124,14 +125,17 @@ def test_every_asset_is_a_file_of_its_name_in_the_folder_of_its_group(location: 
     assert len(re.findall(r"^@dg\.(asset|multi_asset)", file.read_text(), re.MULTILINE)) == 1
 
 
-def test_asset_functions_are_short() -> None:
+def test_functions_of_assets_and_ops_are_short() -> None:
     for location, module in LOCATIONS.items():
-        for definition in module.build_defs().resolve_asset_graph().assets_defs:
-            for key in definition.keys:
-                function = definition.op.compute_fn.decorated_fn
-                lines, _ = inspect.getsourcelines(function)
-                start = next(n for n, line in enumerate(lines) if re.match(r"\) -> |def .*\) -> .*:$", line))
-                assert len(lines) - start - 1 <= 25, f"{location}: {key.to_user_string()}"
+        defs = module.build_defs()
+        ops = [each.op for each in defs.resolve_asset_graph().assets_defs if each.keys]
+        jobs = [each for each in defs.jobs or () if isinstance(each, dg.JobDefinition)]
+        ops += [op for job in jobs for op in job.graph.node_defs]
+        assert {op.name for op in ops} >= (set(RECOVERIES.values()) if location == "catalog" else set())
+        for op in ops:
+            lines, _ = inspect.getsourcelines(op.compute_fn.decorated_fn)
+            start = next(n for n, line in enumerate(lines) if re.match(r"\) -> |def .*\) -> .*:$", line))
+            assert len(lines) - start - 1 <= 25, f"{location}: {op.name}"
 
 
 def test_no_module_is_a_catch_all() -> None:

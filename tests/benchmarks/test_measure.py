@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,8 +14,11 @@ from benchmarks.measure import (
     Contender,
     ContenderFailedError,
     Sample,
+    count_records,
     lines,
+    machine,
     measure,
+    missing_package,
     order_of_round,
     ratio,
     run_rounds,
@@ -137,3 +141,14 @@ def test_the_lines_come_last_and_are_json(capsys: pytest.CaptureFixture[str]) ->
 def test_every_module_but_the_mechanism_is_a_benchmark() -> None:
     assert {"marc_read", "run_overhead"} <= set(every.names())
     assert not set(every.names()) & {"measure", "__main__", "__init__"}
+
+
+def test_a_package_that_is_not_there_is_named_as_missing_and_has_no_version() -> None:
+    assert missing_package("polars") == "" and missing_package("nowhere_to_be_found") == "not installed (make bench)"
+    assert "polars" in machine(["polars", "nowhere_to_be_found"]) and "nowhere" not in machine(["nowhere_to_be_found"])
+
+
+def test_records_are_counted_over_the_pieces_that_are_read(tmp_path: Path) -> None:
+    file = tmp_path / "many.mrc"
+    file.write_bytes(b"\x1d" * ((1 << 20) + 1) + b"no end")
+    assert count_records(file) == (1 << 20) + 1

@@ -386,9 +386,7 @@ def all_rows(postgres: Postgres) -> str:
             )
         ]
         return "".join(
-            row["text"]
-            for table in tables
-            for row in connection.execute(f'SELECT t::text AS text FROM "{table}" t')  # type: ignore[arg-type]
+            row["text"] for table in tables for row in connection.execute(f'SELECT t::text AS text FROM "{table}" t')
         )
 
 

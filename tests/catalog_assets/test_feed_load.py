@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import polars as pl
@@ -20,6 +20,7 @@ from catalog_assets.definitions import build_defs
 from catalog_assets.partitions import SETTINGS
 from demo.ils.patrons import GROUPS
 from demo.samples import feeds
+from holdfast.catalogue.plan_document import measures_of
 from resources.ledger.client import Ledger
 from resources.ledger.gate import APPLIED
 from resources.ledger.plans import Plans
@@ -27,13 +28,27 @@ from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from tests.catalogue_load import DAY
 from tests.demo_ils import DemoIls
-from tests.feed_load import ALL, HEAD, FeedLoaded, feed_load, feed_partition, fine_feed, put, student
+from tests.feed_load import (
+    ALL,
+    HEAD,
+    STAFF,
+    UNDERGRAD,
+    FeedLoaded,
+    add_user,
+    feed_load,
+    feed_partition,
+    fine_feed,
+    lay_shelf,
+    listed,
+    location,
+    put,
+    student,
+    users,
+)
 from tests.mfhd import LEADER, mfhd
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
-BOOK, CAN_CIRCULATE = "1a54b431-2e4f-452d-9cae-9cee66c9a892", "2b94c631-fca9-4892-a730-03ee529ffe27"
 READING_ROOM = "2e48e713-17f3-4c13-a9f8-23845bb210a4"
-UNDERGRAD, STAFF = "bdc2b6d4-5ceb-4a12-ab46-249b9a68473e", "3684a786-6671-4268-8ed0-9db82ebca60b"
 
 
 @pytest.fixture(autouse=True)
@@ -41,22 +56,6 @@ def groups(library: DemoIls) -> None:
     """mod-users' own patron groups."""
     for number, name in GROUPS.items():
         library.call("POST", "/groups", json={"id": number, "group": name}).raise_for_status()
-
-
-def users(ils: DemoIls) -> dict[str, dict[str, Any]]:
-    found = ils.call("GET", "/users", params={"limit": 1000}).json()["users"]
-    return {each["externalSystemId"]: each for each in found if each.get("externalSystemId")}
-
-
-def add_user(ils: DemoIls, number: int, group: str = UNDERGRAD, **more: Any) -> dict[str, Any]:
-    body = {
-        "username": f"login{number}", "externalSystemId": f"M{number:06d}", "barcode": f"C{number:06d}", "active": True,
-        "patronGroup": group, "expirationDate": "2031-09-30T23:59:59.000+00:00",
-        "personal": {"lastName": f"Family{number}", "firstName": "Ada", "dateOfBirth": "2003-02-01T00:00:00.000+00:00"},
-    } | more  # fmt: skip
-    answer = ils.call("POST", "/users", json=body)
-    answer.raise_for_status()
-    return dict(answer.json())
 
 
 def waiting(postgres: Postgres, feed: str = "students") -> list[tuple[str, str, str]]:
@@ -202,12 +201,20 @@ def test_a_new_feed_shows_its_first_plan_and_a_plan_over_its_budget_waits_for_ap
     assert not held.checks["feed_plan.within_budget"].passed and not users(library)
     sha = str(held.metadata("feed_plan")["plan_sha256"])
     assert f"source students, day {DAY.date().isoformat()} and plan {sha[:12]}" in held.waits_for
+    said = held.metadata("feed_plan")
+    page = Path(said["page"])
+    assert f"plans/students/{page.name}" in held.waits_for and sha in page.read_text()
+    assert held.checks["feed_plan.within_budget"].metadata["page"].value == str(page)
+    assert (said["create"], said["expire"], said["requests"]) == (2, 0, 2)
+    assert "| patron | create | last\\_name | added | 2 | 2 |" in said["changes_by_field"]
     assert fine_feed().rows("feed_plan", "document")["plan_sha256"].to_list() == [sha], "made again it is the same plan"
 
     assert not decide("0" * 12).success
     assert decide(sha[:12], "reject").success
     assert "rejected by Ada" in fine_feed().waits_for and not users(library)
-    assert decide(sha[:12]).success
+    decided = decide(sha[:12])
+    (observed,) = decided.get_asset_observation_events()
+    assert observed.asset_observation_data.asset_observation.metadata["page"].value == str(page)
     assert [each.partition for each in Plans(postgres, "folio:demo").approved_after(0)] == [feed_partition()]
     written = write_approved()
     assert written.success and written.outcomes == {"committed": 2}, written.error
@@ -232,30 +239,8 @@ ITEMS = "barcode,signature,volume,copy,loan\n"
 
 @pytest.fixture
 def shelf(library: DemoIls) -> DemoIls:
-    """An instance, a holdings record with number ho1, and two items."""
-    made: dict[str, Any] = {"source": "FOLIO", "title": "T", "instanceTypeId": BOOK, "hrid": "in00000000001"}
-    instance = library.call("POST", "/instance-storage/instances", json=made).json()
-    made = {
-        "hrid": "ho1",
-        "instanceId": instance["id"],
-        "sourceId": BOOK,
-        "permanentLocationId": _location(library, "E"),
-    }
-    holdings = library.call("POST", "/holdings-storage/holdings", json=made | {"formerIds": ["h-100"]}).json()
-    for number in (1, 2):
-        body = {"holdingsRecordId": holdings["id"], "materialTypeId": BOOK, "permanentLoanTypeId": CAN_CIRCULATE}
-        body |= {"barcode": f"39{number}", "status": {"name": "Checked out"}, "itemLevelCallNumber": "old"}
-        library.call("POST", "/item-storage/items", json=body).raise_for_status()
+    lay_shelf(library)
     return library
-
-
-def _location(ils: DemoIls, code: str) -> str:
-    found = ils.call("GET", "/locations", params={"limit": 100}).json()["locations"]
-    return next(str(each["id"]) for each in found if each["code"] == code)
-
-
-def listed(ils: DemoIls, path: str, name: str) -> list[dict[str, Any]]:
-    return list(ils.call("GET", path, params={"limit": 1000}).json()[name])
 
 
 def test_items_are_changed_and_their_status_is_left_to_circulation(shelf: DemoIls, postgres: Postgres) -> None:
@@ -266,6 +251,7 @@ def test_items_are_changed_and_their_status_is_left_to_circulation(shelf: DemoIl
     )
     loaded = fine_feed("shelving")
     assert loaded.outcomes == {"committed": 1, "duplicate": 1, "quarantined": 1, "unchanged": 1}
+    assert measures_of(loaded.rows("feed_plan", "document")["measures"].item()).catalogue == 2
     item = next(each for each in listed(shelf, "/item-storage/items", "items") if each["barcode"] == "391")
     assert (item["itemLevelCallNumber"], item["volume"], item["copyNumber"]) == ("QA 1", "v.1", "2")
     assert item["status"]["name"] == "Checked out" and item["permanentLoanTypeId"] == READING_ROOM
@@ -303,7 +289,7 @@ def test_holdings_records_are_added_changed_and_hidden(shelf: DemoIls, postgres:
     assert loaded.outcomes == {"committed": 2, "quarantined": 1}
     found = {each["formerIds"][0]: each for each in listed(shelf, "/holdings-storage/holdings", "holdingsRecords")}
     assert found["h-100"]["holdingsStatements"] == [{"statement": "v.1-"}]
-    assert found["h-100"]["permanentLocationId"] == _location(shelf, "ML/STACKS")
+    assert found["h-100"]["permanentLocationId"] == location(shelf, "ML/STACKS")
     assert found["h-200"]["holdingsStatements"] == [{"statement": "v.1-9 (1990-1998)"}]
     assert found["h-200"]["instanceId"] == found["h-100"]["instanceId"]
     ((code, place, rule),) = waiting(postgres, "serials")
@@ -417,6 +403,9 @@ def test_nothing_of_a_patron_is_kept_anywhere_but_in_the_library_system(
         # What the registry left in the drop folder is its own; the demo's database is the library system.
         if path.is_file() and not path.is_relative_to(SETTINGS.feed_drops):
             stores[str(path)] = _content(path)
+    pages = [text for name, text in stores.items() if "/reports/plans/students/" in name]
+    assert len(pages) == 2 and any("pii:" in page and "students.csv row 2" in page for page in pages)
+    assert not re.search("pii:[0-9a-f]", "".join(pages)), "not even a token is passed around"
     assert any(each.endswith(".parquet") for each in stores) and len(
         Ledger(postgres).rows("folio:demo", "students", feed_partition())
     )

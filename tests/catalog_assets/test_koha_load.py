@@ -7,11 +7,16 @@ import time
 
 import pytest
 
+from catalog_assets.partitions import SETTINGS
+from demo.samples import feeds
+from holdfast.settings import load_settings
 from resources.ledger.client import Ledger
 from resources.postgres.client import Postgres
 from resources.postgres.quarantine import Quarantine
 from tests.catalogue_load import drop, fine, partition, start_load
+from tests.conftest import ROOT
 from tests.demo_koha import DemoKoha
+from tests.feed_load import feed_partition, fine_feed, put
 from tests.records import book
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
@@ -126,6 +131,31 @@ def test_a_load_that_is_killed_goes_on_where_it_was(koha_library: DemoKoha, post
     assert sum(loaded.outcomes.values()) == 40 and loaded.outcomes["committed"] == 40, (done, loaded.outcomes)
     assert_audit_is_ledger(koha, postgres, "consortium", "ebooks")
     assert len(koha.titles()) == 40
+
+
+def test_the_demo_feeds_for_a_koha_are_written_once(
+    koha_library: DemoKoha, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    koha = koha_library
+    koha.seed()
+    monkeypatch.setitem(SETTINGS.__dict__, "feeds", load_settings(ROOT / "demo" / "koha" / "holdfast.toml").feeds)
+    put(feeds.students())
+    put(feeds.items(), "items.csv", "shelving")
+    changed = feeds.CHANGED + feeds.NEW + feeds.GONE
+    assert fine_feed("shelving").outcomes == {"committed": feeds.RECLASSIFIED, "quarantined": 1}
+    for _ in range(2):
+        students = fine_feed().outcomes
+        assert (students["committed"], students["quarantined"]) == (changed, 2)
+        for name, kind, count in (("students", "PATRON", changed), ("shelving", "ITEM", feeds.RECLASSIFIED)):
+            rows, writes = Ledger(postgres).rows(koha.name, name, feed_partition(name)), koha.writes(kind)
+            assert writes == {each["correlation_id"]: 1 for each in rows if each["state"] == "acknowledged"}
+            assert len(writes) == count
+    numbers = {each["external_id"]: each["callnumber"] for each in koha.call("GET", "/items?_per_page=-1").json()}
+    assert sum(str(each).startswith("PN ") for each in numbers.values()) == feeds.RECLASSIFIED
+    (refused,) = [
+        each for each in Quarantine(postgres, "catalogue").waiting(feed_partition()) if each["code"] == "ils.failed"
+    ]
+    assert "Given category_id does not exist" in refused["place"]
 
 
 def test_what_koha_refuses_is_quarantined_and_stops_only_itself(koha_library: DemoKoha, postgres: Postgres) -> None:

@@ -109,6 +109,18 @@ def test_whoever_closes_the_pipe_hears_nothing(tmp_path: Path) -> None:
         assert running.wait(60) == 141
 
 
+def test_whoever_closes_the_pipe_of_a_table_hears_nothing(books: Path) -> None:
+    """rich has an end of its own for that."""
+    read, write = os.pipe()
+    os.close(read)
+    program = [sys.executable, "-m", "commands.main", "marc", "summary", str(books)]
+    with os.fdopen(write, "wb") as out:
+        done = subprocess.run(
+            program, stdout=out, stderr=subprocess.PIPE, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False
+        )
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
 def test_control_c_leaves_nothing_half_done(
     books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -158,7 +170,7 @@ def test_files_of_an_archive_have_their_own_names(
 def address(books: Path) -> Iterator[str]:
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def __init__(self, *arguments: object) -> None:
-            super().__init__(*arguments, directory=str(books.parent))  # type: ignore[arg-type]
+            super().__init__(*arguments, directory=str(books.parent))
 
         def log_message(self, *arguments: object) -> None:
             pass

@@ -53,6 +53,17 @@ def test_every_isbn_has_its_check_digit() -> None:
     assert given and all(isbn.is_valid(number) for number in given)
 
 
+def test_no_two_suppliers_have_an_identifier_in_common() -> None:
+    """Each load would write its own description over the other's, every night."""
+    found = []
+    for drop in (drops.ebooks(), drops.consortium()):
+        records = [record for record in whole_records(drop.data) if record is not None]
+        found.append(
+            {value for record in records for field in record.get_fields("020") for value in field.get_subfields("a")}
+        )
+    assert found[1] and not found[0] & found[1]
+
+
 def test_the_ebooks_drop_has_what_it_says() -> None:
     drop = drops.ebooks()
     records = list(whole_records(drop.data))

@@ -17,8 +17,11 @@ import pytest
 import redis
 
 from resources.embedded import server
+from resources.embedded.account import account_for
 from resources.embedded.errors import ServiceError
+from resources.embedded.postgres import EmbeddedPostgres
 from resources.embedded.processes import serving, wait_for_end
+from resources.embedded.redis import EmbeddedRedis
 from resources.embedded.services import Services, start, status, stop
 
 pytestmark = [pytest.mark.services, pytest.mark.faults]
@@ -187,6 +190,21 @@ def test_a_starter_killed_half_way_leaves_nothing_that_stops_the_next(short_fold
     assert start(short_folder).started == ()
     stop(short_folder)
     assert not list(short_folder.glob("services/postgres/data.partial-*"))
+
+
+@pytest.mark.parametrize("name", ["redis", "postgres"])
+def test_a_shell_that_becomes_a_server_after_its_starter_was_killed_is_ended(short_folder: Path, name: str) -> None:
+    start(short_folder, [name])
+    stop(short_folder)
+    service = {"redis": EmbeddedRedis, "postgres": EmbeddedPostgres}[name](short_folder)
+    account = account_for(service.data, may_be_root=service.may_be_root)
+    lately = ["sh", "-c", 'sleep 0.7; exec "$@"', "sh", *service.command(service.folder / "socket", account)]
+    with (service.folder / "alive").open("r+") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        orphan = subprocess.Popen(lately, cwd=service.data, pass_fds=[alive.fileno()], **account.credentials())
+    assert start(short_folder, [name]).started == (name,)
+    assert orphan.wait(10) is not None
+    assert status(short_folder)[name].answers
 
 
 def test_children_that_outlive_their_server_are_ended_before_the_next_starts(

@@ -321,7 +321,7 @@ def test_a_page_that_only_the_technical_step_refuses_is_quarantined_once(house: 
 
 
 def test_every_asset_has_what_the_house_asks_for() -> None:
-    specs = [spec for asset in build_defs().assets or [] for spec in asset.specs]  # type: ignore[union-attr]
+    specs = [spec for asset in build_defs().assets or [] for spec in asset.specs]
     assert len(specs) == 5
     for spec in specs:
         assert spec.description and spec.group_name and spec.kinds and spec.code_version

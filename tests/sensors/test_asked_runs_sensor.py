@@ -11,6 +11,7 @@ from catalog_assets.definitions import build_defs
 from resources.ledger.replaying import TRIES, Order, Recoveries
 from resources.postgres.client import Postgres
 from resources.postgres.halts import Halts
+from sensors.asked_runs_sensor import plan_asked
 
 pytestmark = [pytest.mark.services, pytest.mark.dagster]
 ORDER, PLAN, WINDOW = Order("Holdfast", "the day's quota is spent"), "ab" * 32, "2026-01-05|students"
@@ -56,3 +57,15 @@ def test_a_plan_is_tried_a_few_times_and_another_plan_anew(postgres: Postgres) -
     assert asked == [True] * TRIES + [False] * 2
     assert len({row["run_key"] for row in recoveries.asked()}) == TRIES
     assert recoveries.ask_later("write_approved_feed", "students", WINDOW, "cd" * 32, past, ORDER)
+
+
+def test_what_a_halt_stopped_is_launched_once_and_never_beside_another_run() -> None:
+    load = {"job": "catalogue_load", "source": "ebooks", "partition": "a", "run_key": "replay:1", "due": True}
+    stopped = [
+        {"job": "write_approved_plan", "source": source, "partition": name, "run_key": f"halted:{name}:7", "due": True}
+        for name, source in (("a", "ebooks"), ("b", "ebooks"), ("c", "ebooks"), ("d", "own"), ("e", "ebooks"))
+    ]
+    standing = {row["run_key"] for row in stopped} - {"halted:b:7"}
+    launch, wait = plan_asked([*stopped, load], {("write_approved_plan", "own"): "noise"}, standing, {"c"})
+    # a: its load is launched now; b: somebody went on with it; c: has a run already; d: is halted still.
+    assert launch == [load, stopped[4]] and [row["partition"] for row in wait] == ["a", "c", "d"]

@@ -68,6 +68,21 @@ def test_a_still_file_is_asked_for_once_and_again_when_it_is_another(settings: S
     assert len(tick(settings, cursor)[0]) == 1
 
 
+def test_a_halted_feed_waits_and_forgets_nothing(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(settings, "a.csv", age=10)
+    found, cursor = tick(settings)
+    assert len(found) == 1
+    put(settings, "b.csv", age=10)
+    with monkeypatch.context() as now:
+        now.setattr("sensors.feed_drop_sensor.halted_of", lambda names: dict.fromkeys(names, "halted by Anna"))
+        result = build_feed_drop_sensor(settings)(dg.build_sensor_context(cursor=cursor))
+        assert isinstance(result, dg.SensorResult) and not result.run_requests
+        assert "staff: halted by Anna" in str(result.skip_reason)
+    found, cursor = tick(settings, result.cursor)
+    assert len(found) == 1
+    assert tick(settings, cursor)[0] == []
+
+
 def test_links_hidden_and_unfinished_files_are_left_alone(settings: Settings, tmp_path: Path) -> None:
     good = put(settings, "a.csv", age=10)
     put(settings, ".b.csv", age=10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -13,21 +12,15 @@ from holdfast.marc.validation.findings import Findings, listed
 from holdfast.marc.validation.issues import LOCAL, Severity
 from holdfast.marc.validation.links import Links, paired
 from holdfast.marc.validation.rows import TAGS, Ints, Mask, Rows
+from holdfast.naming import Indicators, Name, NumberedSpec
 
 RecordKind = Literal["bibliographic", "authority", "holdings", "unimarc"]
-_SPEC = re.compile(r"^(\d{3}|\d{2}X|\dXX)(?:\$([a-z0-9]))?$")
 DEMANDS = (
     "required", "forbidden", "pattern", "not_pattern", "values", "subfields", "first_subfield", "linked_880", "indicator1",
     "indicator2", "at_most", "at_least", "at_most_as_many_as",
 )  # fmt: skip
 _OF_SUBFIELD = ("pattern", "not_pattern", "values")
 _OF_FIELD = ("subfields", "first_subfield", "linked_880", "indicator1", "indicator2", "at_most_as_many_as")
-
-
-def _check_spec(value: str) -> str:
-    if not _SPEC.match(value):
-        raise ValueError("must be a MARC tag, with a subfield or without, as '245$a', '245' or '24X'")
-    return value
 
 
 def _check_regex(value: str) -> str:
@@ -41,19 +34,6 @@ def _check_regex(value: str) -> str:
     return value
 
 
-def _check_name(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", value):
-        raise ValueError("must be lower-case letters, digits and '_', starting with a letter, 40 at most")
-    return value
-
-
-def _check_indicators(value: str) -> str:
-    if not re.fullmatch(r"[ 0-9a-z]+", value):
-        raise ValueError("must be the characters that are allowed, as ' 14' (a blank is one of them)")
-    return value
-
-
-Spec = Annotated[str, AfterValidator(_check_spec)]
 Regex = Annotated[str, AfterValidator(_check_regex)]
 
 
@@ -62,10 +42,8 @@ class LocalRule(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: Annotated[str, AfterValidator(_check_name)] = Field(
-        description="stable; the issues' code is `local.` and this"
-    )
-    fields: tuple[Spec, ...] = Field(
+    name: Name = Field(description="stable; the issues' code is `local.` and this")
+    fields: tuple[NumberedSpec, ...] = Field(
         min_length=1, description="tags, `X` for any digit, each with a subfield or without: 245, 24X, 245$a"
     )
     severity: Severity = Field(default="warning", description="error, warning or info")
@@ -73,8 +51,10 @@ class LocalRule(BaseModel):
     hint: str = Field(default="", description="what would mend it")
     sources: tuple[str, ...] = Field(default=(), description="sources that it holds for; empty: all")
     records: tuple[RecordKind, ...] = Field(default=(), description="kinds of record that it holds for; empty: all")
-    when: tuple[Spec, ...] = Field(default=(), description="only records that have one of these fields or subfields")
-    unless: tuple[Spec, ...] = Field(default=(), description="only records that have none of these")
+    when: tuple[NumberedSpec, ...] = Field(
+        default=(), description="only records that have one of these fields or subfields"
+    )
+    unless: tuple[NumberedSpec, ...] = Field(default=(), description="only records that have none of these")
     ignoring: Regex = Field(default="", description="fields with a value that matches this are left out of the rule")
     required: bool = Field(default=False, description="demand: the record has one of the fields or subfields")
     forbidden: bool = Field(default=False, description="demand: the record has none of them")
@@ -88,17 +68,15 @@ class LocalRule(BaseModel):
     linked_880: bool = Field(
         default=False, description="demand: each field is linked with an 880, and the 880 is there"
     )
-    indicator1: Annotated[str, AfterValidator(_check_indicators)] | None = Field(
-        default=None, description="demand: one of these characters"
-    )
-    indicator2: Annotated[str, AfterValidator(_check_indicators)] | None = Field(
-        default=None, description="demand: one of these characters"
-    )
+    indicator1: Indicators | None = Field(default=None, description="demand: one of these characters")
+    indicator2: Indicators | None = Field(default=None, description="demand: one of these characters")
     at_most: int | None = Field(
         default=None, ge=0, description="demand: so many of the fields or subfields in a record at most"
     )
     at_least: int | None = Field(default=None, ge=1, description="demand: so many of them at least")
-    at_most_as_many_as: tuple[Spec, ...] = Field(default=(), description="demand: not more of the fields than of these")
+    at_most_as_many_as: tuple[NumberedSpec, ...] = Field(
+        default=(), description="demand: not more of the fields than of these"
+    )
 
     @property
     def demand(self) -> str:

@@ -8,11 +8,15 @@ import dagster as dg
 import psycopg
 import pytest
 from dagster._core.definitions.sensor_definition import SensorExecutionData
+from dagster._core.test_utils import create_run_for_test
+from dagster_celery.tags import DAGSTER_CELERY_QUEUE_TAG
 
 from catalog_assets.definitions import build_defs
-from catalog_assets.recovery.resume_ingestion import plan_missed
+from catalog_assets.recovery.resume_ingestion import plan_continued, plan_missed
 from resources.lake.client import Lake
+from resources.ledger.client import Load
 from resources.ledger.replaying import Recoveries
+from resources.ledger.stopping import Stopped, StoppedWrites
 from resources.postgres.client import Postgres
 from resources.postgres.halts import Halts
 from tests.catalogue_load import SETTINGS, drop, fine, partition
@@ -29,6 +33,14 @@ def tick(name: str, instance: dg.DagsterInstance, postgres: Postgres, cursor: st
     resources = {"postgres": postgres, "lake": Lake(SETTINGS.var / "lake")}
     with dg.build_sensor_context(instance=instance, cursor=cursor, definitions=defs, resources=resources) as context:
         return defs.resolve_sensor_def(name).evaluate_tick(context)
+
+
+def halt_all_a_day_ago(postgres: Postgres) -> None:
+    with postgres.transaction() as connection:
+        connection.execute(
+            "INSERT INTO halts (action, scope, name, who, why, run_id, at) "
+            "VALUES ('halt', 'all', '', 'Anna', 'ticket 7', '', now() - interval '24 hours')"
+        )
 
 
 def test_a_halted_source_is_not_begun_and_taken_up_after(library: DemoIls, postgres: Postgres) -> None:
@@ -76,6 +88,58 @@ def test_a_run_that_writes_ends_after_its_chunk(
     assert check.description == "waiting: halted by Anna because of noise"
 
 
+def test_what_a_halt_stopped_is_gone_on_with_once_it_is_resumed(
+    library: DemoIls, postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = {"chunk_records": 2, "progress_records": 2}
+    monkeypatch.setitem(SETTINGS.__dict__, "ils", SETTINGS.ils.model_copy(update=pace))
+    drop([book(str(n)) for n in range(5)])
+    asked, reason = [], Halts.reason
+
+    def halted_after_a_chunk(self: Halts, **asking: str) -> str:
+        asked.append(1)
+        if len(asked) == 3:
+            self.halt("source", "ebooks", "Anna", "ticket 7")
+        return reason(self, **asking)
+
+    monkeypatch.setattr(Halts, "reason", halted_after_a_chunk)
+    assert fine().outcomes == {"committed": 2, "planned": 3}
+    with dg.DagsterInstance.ephemeral() as instance:
+        assert not tick("asked_runs_sensor", instance, postgres).run_requests
+        resumed = run("resume_ingestion", scope="source", source="ebooks", run_missed=False)
+        assert resumed.metadata["continued"] == [partition()]
+        # Somebody launched a load of the window meanwhile: it is waited for, and gone on with only where it comes to nothing.
+        tags = {"dagster/partition": partition()}
+        other = create_run_for_test(instance, job_name="catalogue_load", status=dg.DagsterRunStatus.STARTED, tags=tags)
+        waiting = tick("asked_runs_sensor", instance, postgres)
+        assert not waiting.run_requests and "has a run already" in (waiting.skip_message or "")
+        instance.report_run_failed(other)
+        (request,) = tick("asked_runs_sensor", instance, postgres, waiting.cursor).run_requests or ()
+        assert (request.job_name, request.partition_key) == ("write_approved_plan", partition())
+        assert fine(only=("ils_commits",)).outcomes == {"committed": 5}
+        assert not tick("asked_runs_sensor", instance, postgres, waiting.cursor).run_requests
+
+
+def test_of_what_was_stopped_a_resume_asks_for_what_its_halt_held_up(library: DemoIls, postgres: Postgres) -> None:
+    stopped = [Stopped(1, "write_approved_plan", "ebooks", "a"), Stopped(2, "write_approved_feed", "students", "b")]
+    for scope in (("all", ""), ("queue", "ils.sync.holdings")):
+        assert plan_continued(stopped, *scope) == stopped
+    assert plan_continued(stopped, "source", "students") == stopped[1:]
+    assert not plan_continued(stopped, "queue", "ingestion_high")
+    assert not plan_continued([Stopped(3, "write_approved_plan", "no more in holdfast.toml", "c")], "all", "")
+    # A night whose load was stopped is gone on with, not loaded anew; who halts a second time halts no later.
+    halt_all_a_day_ago(postgres)
+    now = dt.datetime.now(dt.UTC)
+    ((_, _, night),) = plan_missed("source", "ebooks", now - dt.timedelta(hours=24), now)
+    StoppedWrites(postgres).keep("write_approved_plan", Load("ils", "ebooks", night, "run"), "ab" * 32, "halted")
+    assert run("halt_ingestion", scope="all").success
+    resumed = run("resume_ingestion", scope="all")
+    assert resumed.metadata["continued"] == [night]
+    (row,) = [row for row in Recoveries(postgres).asked() if row["partition"] == night]
+    assert row["job"] == "write_approved_plan" and resumed.metadata["asked_for"]
+    assert night not in resumed.metadata["asked_for"]
+
+
 def test_schedules_and_sensors_skip_while_all_is_halted(library: DemoIls, postgres: Postgres) -> None:
     assert run("halt_ingestion", scope="all").success
     defs = build_defs()
@@ -98,7 +162,13 @@ def test_every_sensor_and_schedule_that_asks_for_runs_asks_whether_it_is_halted(
         for each in [*(defs.sensors or ()), *(defs.schedules or ())]:
             tick_ = getattr(each, "_raw_fn", None) or getattr(each, "_execution_fn", None)
             tick_ = getattr(tick_, "decorated_fn", tick_)
-            assert each.name in exempt or getattr(tick_, "asks_for_halts", False), each.name
+            if each.name in exempt:
+                continue
+            jobs = (
+                [each.job_name] if isinstance(each, dg.ScheduleDefinition) else [job.job_name for job in each.targets]
+            )
+            queues = {defs.resolve_job_def(job).tags[DAGSTER_CELERY_QUEUE_TAG] for job in jobs}
+            assert {getattr(tick_, "asks_for_halts", "")} == queues, each.name
 
 
 def test_a_halt_is_written_down_once_for_good(postgres: Postgres) -> None:
@@ -124,10 +194,12 @@ def test_a_form_that_names_nothing_says_what_is_missing(library: DemoIls) -> Non
 
 
 def test_the_nights_that_were_skipped_are_asked_for_once(library: DemoIls, postgres: Postgres) -> None:
-    missed = plan_missed("source", "ebooks", dt.date(2026, 3, 10), dt.date(2026, 3, 12))
+    evening, noon = (dt.datetime(2026, 3, day, hour, tzinfo=dt.UTC) for day, hour in ((9, 22), (12, 12)))
+    missed = plan_missed("source", "ebooks", evening, noon)
     assert missed == [("catalogue_load", "ebooks", f"2026-03-{day}|ebooks") for day in ("09", "10", "11")]
-    assert not plan_missed("queue", "io_bound", dt.date(2026, 3, 10), dt.date(2026, 3, 12))
-    run("halt_ingestion", scope="all")
+    assert not plan_missed("source", "ebooks", evening, evening + dt.timedelta(hours=1)), "no night came"
+    assert not plan_missed("queue", "io_bound", evening, noon)
+    halt_all_a_day_ago(postgres)
     resumed = run("resume_ingestion", scope="all")
     asked = Recoveries(postgres).asked()
     assert [row["partition"] for row in asked] == resumed.metadata["asked_for"] and len(asked) == len(SETTINGS.sources)

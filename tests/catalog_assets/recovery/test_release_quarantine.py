@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dagster as dg
 import pytest
 
+from catalog_assets.definitions import build_defs
 from holdfast.outcomes import Rejection
 from resources.ledger.replaying import Recoveries
 from resources.postgres.client import Postgres
@@ -145,3 +147,17 @@ def test_preservation_is_corrected_at_its_source_or_discarded(library: DemoIls, 
     assert run("release_quarantine", **form, decision="mend_and_replay", mend="source_corrected").success
     (asked,) = Recoveries(postgres).asked()
     assert (asked["job"], asked["partition"], asked["source"]) == ("digitization", "batch-1", "batch-1")
+
+
+def test_a_row_of_a_feed_is_corrected_at_its_source_and_its_feed_is_run(library: DemoIls, postgres: Postgres) -> None:
+    window = partition("students")
+    row = Rejection("feed.reference", "students.csv row 2 element group", "there is no 'emeritus'", "add it")
+    Quarantine(postgres, "catalogue").replace("feed_plan", window, [row])
+    refused = decide(postgres, "feed.reference", "release")
+    assert not refused.success and "a row of a feed can't be released as it is" in refused.error
+    assert decide(postgres, "feed.reference", "mend_and_replay", "source_corrected").success
+    with dg.DagsterInstance.ephemeral() as instance:
+        defs = build_defs()
+        with dg.build_sensor_context(instance=instance, definitions=defs, resources={"postgres": postgres}) as context:
+            (asked,) = defs.resolve_sensor_def("asked_runs_sensor").evaluate_tick(context).run_requests or ()
+    assert (asked.job_name, asked.partition_key) == ("feed_load", window)

@@ -149,5 +149,14 @@ def test_what_two_windows_wrote_is_taken_back_in_any_order(library: DemoIls, pos
     assert fields["245"] == ["$aVolume 1"] and "650" not in fields
 
 
+def test_records_that_are_to_be_kept_stay_written_in_the_ledger_too(library: DemoIls, postgres: Postgres) -> None:
+    drop(book("1", "Volume 1"))
+    fine()
+    done = run("rollback_window", "ebooks", dry_run=False, created="keep")
+    assert done.success and done.metadata["kept"] == 1 and "rolled_back" not in done.metadata
+    assert [row["state"] for row in Ledger(postgres).rows("folio:demo", "ebooks", partition())] == ["acknowledged"]
+    assert len(library.instances()) == 1 and fine().outcomes == {"committed": 1}
+
+
 def fine_conflicts() -> pl.DataFrame:
     return Lake(SETTINGS.var / "lake").read("rollback_window", partition(), "conflicts")

@@ -159,7 +159,7 @@ def test_what_is_no_authority_record_is_rejected_with_the_reason() -> None:
 def lcsh(data: Path) -> AuthorityFile:
     parts, count = [], 0
     with gzip.open(data / "marc/authority-lcsh-5000/5000.mrc.gz") as stream:
-        for block in read_blocks(stream):  # type: ignore[arg-type]
+        for block in read_blocks(stream):
             read = read_columns(block, count + 1)
             count += read.records.height
             parts.append(read_authorities(read, authority_file="lcsh", file="lcsh/5000", thesaurus="lcsh"))
@@ -188,7 +188,7 @@ def links_of(data: Path, lcsh: AuthorityFile, pattern: str) -> pl.DataFrame:
     keys, parts, count = lookup(lcsh), [], 0
     for file in sorted((data / "marc").glob(pattern)):
         with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as stream:
-            for block in read_blocks(stream):  # type: ignore[arg-type]
+            for block in read_blocks(stream):
                 read = read_columns(block, count + 1)
                 count += read.records.height
                 parts.append(link_records(read.subfields, lcsh, keys))

@@ -109,3 +109,9 @@ def test_a_number_is_not_the_truth_value_that_python_takes_it_for() -> None:
 
 def test_nothing_is_nothing_however_it_is_sent() -> None:
     assert diff({"notes": [], "tags": {"tagList": []}, "volume": None}, {}) == {}
+
+
+def test_a_pointer_into_nothing_points_at_nothing() -> None:
+    assert value_at({"a": [{"b/c": 1}]}, "/a/0/b~1c") == 1
+    assert value_at({"a": []}, "/a/0/b") is None
+    assert value_at({"a": "x"}, "/a/b") is None

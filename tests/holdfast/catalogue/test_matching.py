@@ -7,7 +7,8 @@ import io
 import polars as pl
 import pytest
 
-from holdfast.catalogue.matching import collisions, match
+from holdfast.catalogue.collisions import collisions
+from holdfast.catalogue.matching import match
 from holdfast.catalogue.snapshot import Live, snapshot
 from holdfast.marc.harvest import index_drop
 from holdfast.marc.window import normalize_part
@@ -175,7 +176,7 @@ def test_an_isbn_of_the_catalogue_on_another_book_is_a_collision() -> None:
     found = match(other, catalog, KINDS)
     (row,) = found.rows.to_dicts()
     assert (row["verdict"], row["target"]) == ("collision", "A")
-    assert (row["agreed"], row["disagreed"]) == (["isbn", "year"], ["title", "author"])
+    assert (row["agreed"], row["disagreed"]) == (["isbn", "year", "carrier"], ["title", "author"])
     (rejection,) = collisions(found, other)
     for shown in ("9780306406157", "Gas-lighting", "Clegg, Samuel", "Bleak house", "Dickens, Charles", "inA", "001 9"):
         assert shown in rejection.place, rejection.place

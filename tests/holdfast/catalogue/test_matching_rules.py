@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.marc_match import KINDS, compare_plainly, match_plainly
+from holdfast.catalogue.collisions import collisions
 from holdfast.catalogue.evidence import FACTS, compared, facts_of
-from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, SIDES, collisions, match
+from holdfast.catalogue.matching import MATCHED, RECORD_COLUMNS, SIDES, match
 from holdfast.catalogue.snapshot import RECORDS as SNAPSHOT
 from holdfast.marc.window import RECORDS
 
@@ -19,6 +20,7 @@ FEW = st.lists(st.sampled_from("123"), max_size=2, unique=True)
 TITLES = st.sampled_from(["", "bleak house", "bleak house a novel", "hard times"])
 AUTHORS = st.sampled_from(["", "dickens charles", "gaskell elizabeth"])
 YEARS = st.sampled_from([None, 1853, 1854])
+CARRIED = st.sampled_from([None, "electronic", "tangible"])
 CONTENTS = st.sampled_from(["one", "two"])
 COMMON = {
     "ocn": FEW,
@@ -28,6 +30,7 @@ COMMON = {
     "title_key": TITLES,
     "author_key": AUTHORS,
     "year": YEARS,
+    "carrier": CARRIED,
     "comparable_sha256": CONTENTS,
     "control_number": st.sampled_from(["", "1", "2", "3"]),
 }

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import re
+
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from holdfast.catalogue.budget import Budget, Measures, reasons_to_wait, usual
 from holdfast.catalogue.estimate import Cost, Quota, duration, estimate, quota_of
 from holdfast.catalogue.merging import Protection
 from holdfast.catalogue.patch import CHANGES, PATCHES, changes_of
-from holdfast.catalogue.plan import PLAN
+from holdfast.catalogue.plan import PLAN, PlanPart
 from holdfast.catalogue.plan_document import (
     DOCUMENT,
-    Part,
     PlanHash,
     PlanRefusedError,
     add_counts,
-    count_part,
+    count_changes,
     measure_part,
     measures_text,
     sign,
     verify,
 )
 from holdfast.catalogue.plan_page import PlanShown, counts_markdown, plan_page, surprises_markdown
-from holdfast.catalogue.surprises import A_RECORD, frequencies, surprising
+from holdfast.catalogue.surprises import A_KIND, A_RECORD, SHOWN, frequencies, marc_reasons, surprising
 
 SECRET = b"a secret of the tests"
 NOTHING = Protection(())
@@ -46,14 +48,14 @@ def plan_of(*actions: str) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=PLAN)
 
 
-def part(actions: list[str], patches: list[tuple[int, str, str, str]]) -> Part:
+def part(actions: list[str], patches: list[tuple[int, str, str, str]]) -> PlanPart:
     """patches: (record, op, tag, text)."""
     rows = [(record, op, number, tag, text) for number, (record, op, tag, text) in enumerate(patches)]
     frame = pl.DataFrame(rows, schema=PATCHES, orient="row")
-    return Part(plan_of(*actions), frame, changes_of(frame))
+    return PlanPart(plan_of(*actions), frame, changes_of(frame))
 
 
-def hash_of(*parts: Part) -> str:
+def hash_of(*parts: PlanPart) -> str:
     whole = PlanHash("folio:demo", "2026-01-05|ebooks")
     for each in parts:
         whole.add(*each)
@@ -71,10 +73,10 @@ texts = st.lists(st.none() | st.text(max_size=3), max_size=4)
 
 @given(texts, texts, st.integers(0, 4))
 def test_the_hash_is_of_the_cells_and_not_of_where_parts_end(first, second, at) -> None:
-    def frames(values) -> Part:
+    def frames(values) -> PlanPart:
         rows = [(1, "changed", "245", "", "", value, value) for value in values]
         changes = pl.DataFrame(rows, schema=CHANGES, orient="row")
-        return Part(plan_of(), pl.DataFrame(schema=PATCHES), changes)
+        return PlanPart(plan_of(), pl.DataFrame(schema=PATCHES), changes)
 
     assert (hash_of(frames(first)) == hash_of(frames(second))) == (first == second)
     cut = frames(first).changes
@@ -139,8 +141,11 @@ def test_measures_count_what_the_budget_looks_at() -> None:
 
 
 def test_counts_are_by_action_field_and_kind() -> None:
-    counts = add_counts([count_part(WHOLE), count_part(WHOLE)])
-    assert counts.rows() == [("update", "245", "a", "changed", 2, 2), ("update", "500", "a", "added", 2, 2)]
+    counts = add_counts([count_changes(WHOLE.plan, WHOLE.changes), count_changes(WHOLE.plan, WHOLE.changes)])
+    assert counts.rows() == [
+        ("bib", "update", "245", "a", "changed", 2, 2),
+        ("bib", "update", "500", "a", "added", 2, 2),
+    ]
     assert add_counts([]).height == 0
 
 
@@ -166,6 +171,27 @@ def test_each_limit_is_of_its_own() -> None:
     assert waits(plan, removed_fields=8).startswith("9 removed fields")
     assert "fields that need approval (245, 1XX)" in waits(plan, fields_to_approve=["245", "1XX"])
     assert "materialize change_plan again" in waits(plan._replace(protected=1))
+
+
+def test_a_plan_of_a_feed_has_the_same_limits_in_its_own_words() -> None:
+    plan = Measures(came_in=100, catalogue=1000, updated=30, suppressed=4, to_approve=2)
+    said = "; ".join(
+        reasons_to_wait(
+            plan,
+            Budget(share_of_catalogue=0.01, share_of_load=0.3, suppressions=3, elements_to_approve=("group",)),
+            [Measures(suppressed=1)] * 5,
+            first_load=False,
+            entity="patron",
+        )
+    )
+    assert said.split("; ") == [
+        "34 changes are planned, the budget is 1% of the catalogue's 1,000 patrons",
+        "34 patrons would change, the budget is 30% of the load's 100 patrons",
+        "4 expiries are planned, the budget is 3",
+        "2 changes are of elements that need approval (group)",
+    ]
+    with pytest.raises(ValidationError, match="no element of a feed"):
+        Budget(elements_to_approve=("grup",))
 
 
 def test_a_first_plan_waits_unless_it_is_empty() -> None:
@@ -196,6 +222,10 @@ def test_requests_and_time_follow_from_the_api_and_the_quota() -> None:
     slow = estimate(0, 100, Cost(), Quota(per_second=25, per_day=80))
     assert slow.days == 3 and slow.seconds == 2 * 86_400
     assert slow.sentence == "about 200 requests, about 48 h 0 min, the quota of 3 days"
+    patrons = Cost(
+        write_requests=1, read_requests=2, batch=1, read_batch=100
+    )  # one by one, read and read back by the hundred
+    assert estimate(5, 250, patrons, Quota()).requests == 255 + 2 * 3
     nothing = estimate(0, 0, folio, Quota())
     assert nothing == (0, 0.0, None) and nothing.sentence == "no requests"
     assert [duration(each) for each in (0.2, 99, 700, 12_000)] == ["1 s", "99 s", "12 min", "3 h 20 min"]
@@ -209,8 +239,8 @@ def first(*patches: tuple[int, str, str, str], actions: list[str] | None = None,
     many = max(record for record, *_ in patches)
     own = part(actions or ["update"] * many, list(patches))
     history = history or {}
-    rare = frequencies(count_part(own), history, sum(history.values()))
-    found = surprising(own.changes, own.plan, rare, Protection(protected))
+    rare = frequencies(count_changes(own.plan, own.changes), history, sum(history.values()))
+    found = surprising(own.changes, own.plan, rare, marc_reasons(Protection(protected)))
     return found.select("record", "tag", "code", "reasons").rows()
 
 
@@ -262,22 +292,42 @@ def test_one_record_does_not_fill_the_list() -> None:
     assert [record for record, *_ in first(*patches)] == [1] * A_RECORD + [2]
 
 
+def test_one_kind_of_change_does_not_fill_the_list() -> None:
+    leaders = [("delete", "LDR", "00000cam a2200000 i 4500"), ("add", "LDR", "00000dam a2200000 i 4500")]
+    hidden = [(record, *each) for record in range(1, 121) for each in leaders]
+    actions = ["suppress"] * 120 + ["update"] * 2
+    found = first(*hidden, *((record, "add", "500", "  \x1faNote") for record in (121, 122)), actions=actions)
+    kinds = [tag for _, tag, _, _ in found]
+    assert kinds == ["LDR"] * A_KIND + ["500"] * 2 + ["LDR"] * (SHOWN - A_KIND - 2), "and what is left takes the room"
+    assert [record for record, tag, *_ in found if tag == "500"] == [121, 122]
+    hidden = [each for each in hidden if each[0] <= 40]
+    common = [(record, "add", "500", "  \x1faNote") for record in range(41, 400)]
+    found = first(*hidden, *common, actions=["suppress"] * 40 + ["update"] * 359)
+    assert [tag for _, tag, _, _ in found] == ["LDR"] * 40 + ["500"] * 60, "what has no reason comes after what has one"
+
+
 # ---- the page ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
-    own = part(
-        ["update"], [(1, "delete", "245", "10\x1faOld"), (1, "add", "245", "10\x1fa<script>alert(1)</script> | x")]
-    )
-    counts = count_part(own)
-    surprises = surprising(own.changes, own.plan, frequencies(counts, {}, 0), NOTHING)
-    shown = PlanShown(
+def shown_of(own: PlanPart, **more: object) -> PlanShown:
+    counts = count_changes(own.plan, own.changes)
+    surprises = surprising(own.changes, own.plan, frequencies(counts, {}, 0), marc_reasons(NOTHING))
+    return PlanShown(
         library="L", source="ebooks", day="2026-01-05", plan_sha256="ab" * 32, signature="cd" * 32,
         measures=Measures(came_in=1, updated=1), counts=counts, surprises=surprises, waiting=["too many"],
         cost="about 3 requests", earlier=[Measures(updated=4)] * 2,
         written=[{"plan_sha256": "ef" * 32, "at": "2026-01-04 02:00", "written": 7}],
-    )  # fmt: skip
-    html = plan_page(shown)
+    )._replace(**more)  # fmt: skip
+
+
+def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
+    shown = shown_of(
+        part(
+            ["update"],
+            [(1, "delete", "245", "10\x1faOld"), (1, "add", "245", "10\x1fa<script>alert(1)</script> | ![x](//y)")],
+        )
+    )
+    html, counts, surprises = plan_page(shown), shown.counts, shown.surprises
     assert "<script>" not in html and "&lt;script&gt;" in html
     for words in (
         "It waits for approval: too many.",
@@ -288,8 +338,41 @@ def test_the_page_says_what_waits_and_escapes_what_records_say() -> None:
     ):
         assert words in html, words
     assert "It needs no approval" in plan_page(shown._replace(waiting=[]))
-    assert "Nothing would change" in plan_page(
-        shown._replace(measures=Measures(), counts=counts.clear(), surprises=surprises.clear())
+    empty = plan_page(
+        shown._replace(measures=Measures(), counts=counts.clear(), surprises=surprises.clear(), waiting=[])
     )
-    assert "\\| x" in surprises_markdown(surprises) and "245 10 $a" in surprises_markdown(surprises)
+    assert "Nothing would change" in empty and "No live record would change" in empty and "nothing to do" in empty
+    in_the_ui = surprises_markdown(surprises)
+    assert "\\| !\\[x\\](//y)" in in_the_ui and "\\<script\\>" in in_the_ui and "245 10 $a" in in_the_ui
     assert "| update | 245 $a | changed | 1 | 1 |" in counts_markdown(counts)
+
+
+def test_what_differs_is_marked_and_each_value_runs_in_its_own_direction() -> None:
+    words = "word " * 400
+    html = plan_page(
+        shown_of(
+            part(
+                ["update"] * 2,
+                [
+                    (1, "delete", "245", "10\x1faكتاب الحيوان للجاحظ"),
+                    (1, "add", "245", "10\x1faكتاب البخلاء للجاحظ"),
+                    (2, "delete", "520", f"  \x1fa{words}old {words}"),
+                    (2, "add", "520", f"  \x1fa{words}new {words}"),
+                ],
+            )
+        )
+    )
+    assert '<div dir="auto">كتاب <ins>البخلاء</ins> للجاحظ</div>' in html
+    assert re.search(r"…(word )+<del>old</del>( word)+ w?o?r?…", html) and len(html) < 20_000
+
+
+def test_a_page_is_no_longer_for_a_plan_of_ten_thousand_changes() -> None:
+    patches = [(record, "add", f"{500 + record % 300}", f"  \x1fa<{'&' * 3000}") for record in range(1, 10_001)]
+    html = plan_page(
+        shown_of(
+            part(["update"] * 10_000, patches),
+            earlier=[],
+            written=[{"plan_sha256": "e" * 64, "at": "", "written": 1}] * 500,
+        )
+    )
+    assert html.count("<tr>") < 100 + 60 + 20 + 20 and len(html) < 400_000

@@ -10,9 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.catalogue.budget import Measures
+from holdfast.catalogue.plan_document import count_changes
+from holdfast.catalogue.surprises import frequencies, surprising
+from holdfast.feeds.document import as_changes, measure_feed, titled
 from holdfast.feeds.elements import masked_elements
-from holdfast.feeds.plan import expiries, live_schema, plan_feed
+from holdfast.feeds.plan import CHANGES, PLAN, expiries, live_schema, plan_feed
 from holdfast.feeds.rows import mask_rows, read_feed, rows_schema
+from holdfast.feeds.surprises import feed_reasons
 from holdfast.privacy.masking import PREFIX
 from holdfast.settings import Feed, SettingsError, parse_settings
 
@@ -154,6 +159,11 @@ def test_every_row_has_one_verdict_and_a_second_load_of_what_was_written_changes
         ('kind = "items"\nkey = "barcode"\n[feeds.x.columns]\nbarcod = "id"', "did you mean 'barcode'"),
         ('kind = "items"\nkey = "barcode"\nfull = true\n[feeds.x.columns]\nbarcode = "id"', "only a feed of patrons"),
         ('kind = "patrons"\nformat = "marc"', "marc is for feeds of kind holdings"),
+        ('kind = "holdings"\nformat = "marc"\nkey = "number"', "found by source_number, their 001"),
+        (
+            'kind = "holdings"\nformat = "marc"\n[feeds.x.constants]\nsuppressed = "perhaps"',
+            "constants: suppressed: found 'perhaps', which is neither yes nor no",
+        ),
     ],
 )
 def test_a_wrong_feed_fails_at_start(table: str, said: str) -> None:
@@ -171,3 +181,73 @@ def test_every_kind_masks_what_is_private() -> None:
     assert {"last_name", "email", "barcode"} <= set(masked_elements("patrons"))
     assert {"staff_note", "price"} <= set(masked_elements("items"))
     assert PREFIX == "pii:"
+
+
+# ---- the plan as a document -------------------------------------------------------------------------------------------
+
+TODAY = "2026-03-01"
+Said = tuple[int, str, str | None, str]  # record, element, before, after
+
+
+def planned(actions: dict[int, str], *said: Said) -> tuple[pl.DataFrame, pl.DataFrame]:
+    blank = {pl.String: "", pl.Int64: 0, pl.UInt32: 0}
+    rows = [
+        {name: blank[dtype] for name, dtype in PLAN.items()} | {"record": record, "action": action, "key": f"k{record}"}
+        for record, action in actions.items()
+    ]
+    return pl.DataFrame(rows, schema=PLAN), pl.DataFrame(list(said), schema=CHANGES, orient="row")
+
+
+def test_measures_count_what_is_over_or_hidden_as_suppressed() -> None:
+    plan, changes = planned(
+        {1: "create", 2: "update", 3: "update", 4: "update", 5: "update", 6: "expire"},
+        (1, "active", None, "false"),
+        (2, "group", "staff", "graduate"),
+        (3, "active", "true", "false"),
+        (3, "expires", "2030-01-01", TODAY),
+        (4, "expires", "2030-01-01", "2026-03-02"),
+        (5, "suppressed", None, "true"),
+        (6, "expires", None, TODAY),
+    )
+    found = measure_feed(plan, changes, TODAY, came_in=9, catalogue=50, unread=1, to_approve=("group", "active"))
+    assert found == Measures(
+        came_in=9, catalogue=50, created=1, updated=2, suppressed=3, to_approve=2, unread=1, missing=1
+    )
+
+
+def test_what_is_surprising_in_a_feed_comes_first_and_says_why() -> None:
+    many = [(record, "email", "pii:a", "pii:b") for record in range(20, 60)]
+    plan, changes = planned(
+        dict.fromkeys([*range(1, 7), *range(20, 60)], "update") | {7: "expire", 8: "create"},
+        (1, "status", "Checked out", "Available"),
+        (2, "last_name", "pii:a", "pii:b"),
+        (2, "date_of_birth", "pii:c", "pii:d"),
+        (3, "expires", "2030-01-01", "2026-02-01"),
+        (4, "call_number", "QA 76 .B3", "QA 76 .B31"),
+        (5, "call_number", "QA 76 .B3", "DS 12 .C4"),
+        (6, "last_name", "pii:e", "pii:f"),
+        (7, "expires", None, TODAY),
+        (8, "group", None, "staff"),
+        *many,
+    )
+    changes = as_changes(changes)
+    counts = count_changes(plan, changes, "patron")
+    places = pl.DataFrame(
+        {"record": [1, 2], "place": ["f.csv row 1", "f.csv row 2"]}, schema_overrides={"record": pl.UInt32}
+    )
+    rows = titled(plan, places)
+    found = surprising(changes, rows, frequencies(counts, {}, 0), feed_reasons(TODAY))
+    reasons = {(record, tag): text for record, tag, text in found.select("record", "tag", "reasons").iter_rows()}
+    first = found["record"].head(5).to_list()
+    assert set(first) == {1, 2, 3, 7} and 8 not in found["record"], "of a new record everything is new"
+    assert reasons[1, "status"].startswith("lent out") and "another person" in reasons[2, "date_of_birth"]
+    assert reasons[3, "expires"].startswith("the account would be over at once")
+    assert reasons[7, "expires"].startswith("expired, for no row names the patron; the account had a year")
+    assert "differently" in reasons[5, "call_number"] and "differently" not in reasons[4, "call_number"]
+    assert "person" not in reasons[6, "last_name"], "a name alone is a marriage"
+    assert reasons[20, "email"] == "", "what nearly every row does"
+    usual = surprising(changes, rows, frequencies(counts, {("status", "", "changed"): 900}, 900), feed_reasons(TODAY))
+    assert "rare" in reasons[1, "status"] and "rare" not in usual.filter(pl.col("tag") == "status")["reasons"].item()
+    assert found.filter(pl.col("record") == 1)["title"].to_list() == ["k1 · f.csv row 1"]
+    masked = titled(plan.with_columns(pl.lit(PREFIX + "0" * 64).alias("key")), places)
+    assert masked["title"].head(1).item() == "f.csv row 1" and masked["title"].n_unique() == 3

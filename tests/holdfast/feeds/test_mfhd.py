@@ -11,7 +11,7 @@ from holdfast.feeds.rows import Batch, mask_rows
 from holdfast.settings import Feed
 from tests.mfhd import LEADER, mfhd
 
-FEED = Feed(kind="holdings", format="marc", constants={"copy_number": "1"})
+FEED = Feed(kind="holdings", format="marc", constants={"copy_number": "1", "suppressed": "no"})
 
 
 def read(*records: bytes) -> Batch:
@@ -33,7 +33,7 @@ def test_place_call_number_and_what_is_held() -> None:
     assert (first["statement"], first["public_note"]) == ("v.1 (1990)- ; Index 1-5", "Ask at the desk")
     assert (first["staff_note"], first["copy_number"]) == ("bought from J. Doe", "1")
     assert (rows["h2"]["location"], rows["h2"]["statement"]) == ("MAIN", "v.1-10 (1990-1999) ; v.12:no.3 (2001)")
-    assert rows["h3"]["suppressed"] == "true" and first["suppressed"] is None
+    assert rows["h3"]["suppressed"] == "true" and first["suppressed"] == "false"
     assert "J. Doe" not in repr(mask_rows(batch.rows, "holdings", "source_number", b"salt").rows())
 
 

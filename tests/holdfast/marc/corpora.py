@@ -7,15 +7,29 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from hypothesis import strategies as st
 
 from holdfast import marc
 from holdfast.marc.parts import Part
 
+# Of these bytes a file is known to be packed (test_opening.py has those).
+PACKED = (
+    b"\x1f\x8b",
+    b"\x28\xb5\x2f\xfd",
+    b"PK\x03\x04",
+    b"PK\x05\x06",
+    *(bytes([each]) + b"\x2a\x4d\x18" for each in range(0x50, 0x60)),
+)
 NO_MARC = {".txt", ".csv", ".tsv", ".md"}
 
 
 def load(path: Path) -> bytes:
     return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+
+
+def plain_bytes(max_size: int) -> st.SearchStrategy[bytes]:
+    """Any bytes that are not taken for a packed file, whose bytes are not those of its content."""
+    return st.binary(max_size=max_size).filter(lambda data: not data.startswith(PACKED))
 
 
 def parts(source: Any, **options: Any) -> list[Part]:

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast import marc
-from tests.holdfast.marc.corpora import accounted, parts
+from tests.holdfast.marc.corpora import accounted, parts, plain_bytes
 
 LEADER = "00000nam a2200000 i 4500"
 RECORD = {
@@ -108,7 +108,7 @@ def test_a_file_that_is_cut_keeps_what_was_whole() -> None:
     assert frames.records["fault"].to_list() == [None, "marc.json"]
 
 
-@given(st.binary(max_size=200), st.integers(1, 60))
+@given(plain_bytes(200), st.integers(1, 60))
 def test_any_bytes_are_accounted_for_and_nothing_is_raised(data: bytes, block_bytes: int) -> None:
     accounted(parts(io.BytesIO(data), format="marc-json", block_bytes=block_bytes), len(data))
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from holdfast import marc
-from tests.holdfast.marc.corpora import accounted, files, load, parts, readable
+from tests.holdfast.marc.corpora import accounted, files, load, parts, plain_bytes, readable
 
 HEAD = b'<?xml version="1.0" encoding="UTF-8"?>\n<collection xmlns="http://www.loc.gov/MARC21/slim">\n'
 TAIL = b"</collection>\n"
@@ -217,7 +217,7 @@ def test_a_field_without_a_subfield_and_an_empty_one_are_kept() -> None:
     ]
 
 
-@given(st.binary(max_size=300), st.integers(1, 80))
+@given(plain_bytes(300), st.integers(1, 80))
 def test_any_bytes_are_accounted_for_and_nothing_is_raised(data: bytes, block_bytes: int) -> None:
     found = parts(io.BytesIO(data), format="marcxml", block_bytes=block_bytes)
     accounted(found, len(data))

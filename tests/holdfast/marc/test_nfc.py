@@ -37,6 +37,16 @@ def test_every_character_alone_and_behind_a_letter() -> None:
     assert nfc_beside(pl.Series(values)).to_list() == [expected(each) for each in values]
 
 
+def test_every_character_taken_apart_is_put_together() -> None:
+    """Also those of later planes, and those whose letter stands for another one only loosely (\u00a8 before an acute)."""
+    characters = [chr(point) for point in range(0x80, 0x30000) if not 0xAC10 <= point < 0xE000]
+    pairs = [unicodedata.decomposition(each) for each in characters]
+    pairs = ["".join(chr(int(code, 16)) for code in each.split()) for each in pairs if each and each[0] != "<"]
+    values = [*pairs, *(unicodedata.normalize("NFD", each) for each in pairs), *(each + "\u0323" for each in pairs)]
+    assert {"\u00a8\u0301", "\u017f\u0307", "\U00011099\U000110ba"} <= set(values)
+    assert nfc_beside(pl.Series(values)).to_list() == [expected(each) for each in values]
+
+
 def test_the_value_itself_stays() -> None:
     frame = pl.DataFrame(
         {

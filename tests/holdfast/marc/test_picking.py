@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from holdfast.marc import picking
+from holdfast.marc import identifiers, picking
 from holdfast.marc.normalize import normalize_ocn
 from holdfast.marc.string_views import make_view, series_of_views, text
 
@@ -83,12 +83,12 @@ def test_an_ocn_is_read_as_the_pattern_says_or_left_to_it(values: list[str]) -> 
     own, count = text(column), len(values)
     views, states = np.zeros((count, 4), dtype=np.uint32), np.empty(count, dtype=np.uint8)
     extra = np.zeros(sum(len(each.encode()) for each in values) + 16, dtype=np.uint8)
-    picking.oclc_numbers(np.arange(count, dtype=np.int32), own, views, states, extra)
-    made = series_of_views(views, [extra], states == picking.MADE).to_list()
+    identifiers.oclc_numbers(np.arange(count, dtype=np.int32), own, views, states, extra)
+    made = series_of_views(views, [extra], states == identifiers.MADE).to_list()
     pattern = pl.DataFrame({"v": column}).select(normalize_ocn(pl.col("v")))["v"].to_list()
     for value, state, found, expected in zip(values, states.tolist(), made, pattern, strict=True):
-        assert (state == picking.ASK) == (not value.isascii())
-        assert state == picking.ASK or found == expected, value
+        assert (state == identifiers.ASK) == (not value.isascii())
+        assert state == identifiers.ASK or found == expected, value
 
 
 def lists_of(records: list[list[tuple[str, bool]]]) -> list[list[str]] | None:
@@ -102,8 +102,8 @@ def lists_of(records: list[list[tuple[str, bool]]]) -> list[list[str]] | None:
         make_view(views, k, data, int(ends[k]), int(ends[k + 1]), 0, int(ends[k]))
     owners = np.repeat(np.arange(len(records), dtype=np.int32), [len(record) for record in records])
     out, offsets = np.empty((len(texts), 4), dtype=np.uint32), np.empty(len(records) + 1, dtype=np.int64)
-    states = np.where(made, picking.MADE, picking.NOTHING).astype(np.uint8)
-    found = picking.as_lists(views, owners, states, data, len(records), out, offsets)
+    states = np.where(made, identifiers.MADE, identifiers.NOTHING).astype(np.uint8)
+    found = identifiers.as_lists(views, owners, states, data, len(records), out, offsets)
     if found < 0:
         return None
     values = series_of_views(out[:found].copy(), [data], None).to_list()
@@ -120,7 +120,7 @@ def test_a_record_has_each_value_once_in_the_order_met(records) -> None:
     assert lists_of(records) == [list(dict.fromkeys(value for value, made in record if made)) for record in records]
 
 
-@pytest.mark.parametrize(("count", "kept"), [(picking.MANY, True), (picking.MANY + 1, False)])
+@pytest.mark.parametrize(("count", "kept"), [(identifiers.MANY, True), (identifiers.MANY + 1, False)])
 def test_very_many_values_of_a_record_are_left_to_another_way(count: int, kept: bool) -> None:
     records = [[(f"{k}", True) for k in range(count)], [("1", True)]]
     assert lists_of(records) == ([[f"{k}" for k in range(count)], ["1"]] if kept else None)

@@ -21,7 +21,7 @@ from holdfast.marc.validation import load_rules
 from holdfast.privacy.masking import MaskingRules
 from tests.records import book
 
-NORMALIZED = {"2": "3bceca6c82ad49fb-ac7907f10fa9344a-8d207c7386320565"}
+NORMALIZED = {"4": "62eea30faa37f167-ac7907f10fa9344a-8d207c7386320565"}
 JUDGED = {"1": "79c528d46c4a65da"}
 
 

@@ -22,7 +22,7 @@ from tests.records import book
 
 def written(frames: object, **options: object) -> bytes:
     out = io.BytesIO()
-    result = marc.write(frames, out, **options)  # type: ignore[arg-type]
+    result = marc.write(frames, out, **options)
     assert result.bytes == len(out.getvalue())
     return out.getvalue()
 

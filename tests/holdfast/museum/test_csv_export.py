@@ -136,7 +136,7 @@ def test_any_table_is_read_as_python_reads_it(
     width = len(rows[0]) if rows else 2
     header = ["id", "title", *(f"c{i}" for i in range(width - 2))]
     text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator=form[0], quoting=form[1])  # type: ignore[call-overload]
+    writer = csv.writer(text, lineterminator=form[0], quoting=form[1])
     writer.writerows([header, *rows])
     data = text.getvalue().encode()
     expected = [row for row in csv.reader(io.StringIO(text.getvalue(), newline="")) if row][1:]

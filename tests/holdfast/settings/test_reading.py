@@ -40,106 +40,75 @@ def test_the_least_file_has_every_default() -> None:
     assert settings.budget_of("ebooks") == Budget()
 
 
-@pytest.mark.parametrize(
-    ("text", "key", "found", "allowed"),
-    [
-        (LEAST + 'patern = "*.mrc"\n', "sources.ebooks.patern", "no such key", "did you mean 'pattern'?"),
-        (LEAST + "[libary]\n", "libary", "no such key", "did you mean 'library'?"),
-        (LEAST + 'schedule = "nightly"\n', "sources.ebooks.schedule", "found 'nightly'", "five cron fields"),
-        (LEAST + 'protected = ["24"]\n', "sources.ebooks.protected.0", "found '24'", "a MARC tag"),
-        (LEAST + 'match = ["author"]\n', "sources.ebooks.match.0", "found 'author'", "'control_number', 'ocn'"),
-        (LEAST + 'match = ["title", "ocn"]\n', "sources.ebooks", "match", "title stands last"),
-        (LEAST + 'match = ["ocn", "ocn"]\n', "sources.ebooks", "match", "named twice"),
-        (LEAST + 'kind = "oai"\n', "sources.ebooks.kind", "found 'oai'", "'files', 'oai-pmh' or 'sru'"),
-        (
-            LEAST + 'url = "http://h/x"\n',
-            "sources.ebooks",
-            "found 'http://h/x'",
-            "sftp:// or ftp:// or ftps:// or s3://",
-        ),
-        (LEAST + 'kind = "oai-pmh"\n', "sources.ebooks", "found ''", "http:// or https://"),
-        (
-            LEAST + 'url = "ftp://me:secret@h/x"\n',
-            "sources.ebooks.url",
-            "no user and no password",
-            "environment variables",
-        ),
-        (LEAST + 'url = "sftp://h/x"\n', "sources.ebooks", "known_hosts: missing", "ssh-keyscan"),
-        (LEAST + 'rhythm = "sometimes"\n', "sources.ebooks.rhythm", "found 'sometimes'", "weekly mon"),
-        (LEAST + "file_day = '(?P<d>x)'\n", "sources.ebooks.file_day", "found", "(?P<day>…)"),
-        (LEAST + "file_day = '('\n", "sources.ebooks.file_day", "found '('", "a regular expression"),
-        (LEAST + "number_pattern = 'x'\n", "sources.ebooks.number_pattern", "found 'x'", "(?P<number>…)"),
-        (LEAST + 'kind = "sru"\nurl = "https://h"\n', "sources.ebooks", "query: missing", "{day}"),
-        (LEAST + 'kind = "sru"\nurl = "https://h"\nquery = "x={d}"\n', "sources.ebooks", "query", "{day:%Y%m%d}"),
-        (LEAST + '[collections.c]\nformat = "lido"\nkind = "oai-pmh"\n', "collections.c", "found ''", "https://"),
-        (
-            LEAST + '[collections.c]\nformat = "csv"\nkind = "oai-pmh"\nurl = "https://h"\n',
-            "collections.c",
-            "found 'csv'",
-            "lido or oai_dc",
-        ),
-        (
-            LEAST + '[collections.c]\nformat = "lido"\nkind = "oai-pmh"\nurl = "https://h"\npattern = "*.csv"\n',
-            "collections.c",
-            "found '*.csv'",
-            "oai-pmh-2026-01-31.xml",
-        ),
-        (LEAST + "still_seconds = -1\n", "sources.ebooks.still_seconds", "found -1", "greater than or equal to 0"),
-        (LEAST + "[limits]\nblock_bytes = 1\n", "limits.block_bytes", "found 1", "greater than or equal to 100000"),
-        (LEAST + '[ils]\nchunk_records = "many"\n', "ils.chunk_records", "found 'many'", "integer"),
-        (LEAST + "[budgets.ebook]\n", "budgets", "ebook: no such source", "allowed: default, ebooks"),
-        (LEAST + '[scanners.a]\nkind = "escl"\n', "scanners.a", "address", "http://127.0.0.1:8090/eSCL"),
-        (LEAST + '[collections.c]\nformat = "csv"\n', "collections.c", "columns", "'identifier' and 'title'"),
-        (LEAST + '[masking]\nfields = ["patron"]\n', "masking.fields.0", "found 'patron'", "'541$h'"),
-        ('[library]\nname = "L"\ntimezone = "Mars"\n[sources.a]\n', "library.timezone", "found 'Mars'", "IANA"),
-        ('[library]\nname = "L"\n[sources."A|B"]\n', "sources", "found 'A|B'", "lower-case letters"),
-        ('[library]\nname = "L"\n', "sources", "missing", "add it"),
-        ("[sources.a]\n", "library", "missing", "add it"),
-        (LEAST + 'root = "/"\n', "sources.ebooks.root", "no such key", "allowed: title"),
-        ('root = "/"\n' + LEAST, "root", "no such key", "allowed: library"),
-        (
-            LEAST + 'stop_on = ["isbn.chek_digit"]\n',
-            "sources.ebooks.stop_on",
-            "no such issue",
-            "did you mean 'isbn.check_digit'?",
-        ),
-        (LEAST + 'stop_on = ["code.organization"]\n', "sources.ebooks.stop_on", "is off", "error, warning or info"),
-        (LEAST + 'dialect = "unimarc"\n', "validation.schemas.unimarc", "missing", "name an Avram schema"),
-        (LEAST + 'dialect = "usmarc"\n', "sources.ebooks.dialect", "found 'usmarc'", "'marc21' or 'unimarc'"),
-        (
-            LEAST + '[validation.schemas]\nbibliografic = "x"\n',
-            "validation.schemas.bibliografic",
-            "no such key",
-            "did you mean 'bibliographic'?",
-        ),
-        (
-            LEAST + '[validation.severity]\n"isbn.form" = "fatal"\n',
-            "validation.severity.isbn.form",
-            "found 'fatal'",
-            "'error', 'warning', 'info' or 'off'",
-        ),
-        (
-            LEAST + '[validation.severity]\n"isbn" = "info"\n',
-            "validation",
-            "no such issue",
-            "allowed: record.no_schema",
-        ),
-        (
-            LEAST + RULE + 'at_most = 1\nsources = ["ebook"]\n',
-            "validation.rules",
-            "ebook: no such source",
-            "allowed: ebooks",
-        ),
-        (
-            LEAST + RULE + "at_most = 1\n" + RULE + "at_most = 1\n",
-            "validation",
-            "mine: named twice",
-            "a name of its own",
-        ),
-        (LEAST + RULE + "at_mots = 1\n", "validation.rules.0.at_mots", "no such key", "did you mean 'at_most'?"),
-        (LEAST + RULE, "validation.rules.0", "found no demand", "a rule has one of: required"),
-    ],
-)
+# What stands below [sources.ebooks], the key that is at fault, what was found, what is allowed.
+OF_A_SOURCE = [
+    ('patern = "*.mrc"', "sources.ebooks.patern", "no such key", "did you mean 'pattern'?"),
+    ('schedule = "nightly"', "sources.ebooks.schedule", "found 'nightly'", "five cron fields"),
+    ('protected = ["24"]', "sources.ebooks.protected.0", "found '24'", "a MARC tag"),
+    ('match = ["author"]', "sources.ebooks.match.0", "found 'author'", "'control_number', 'ocn'"),
+    ('match = ["title", "ocn"]', "sources.ebooks", "match", "title stands last"),
+    ('match = ["ocn", "ocn"]', "sources.ebooks", "match", "named twice"),
+    ('kind = "oai"', "sources.ebooks.kind", "found 'oai'", "'files', 'oai-pmh' or 'sru'"),
+    ('url = "http://h/x"', "sources.ebooks", "found 'http://h/x'", "sftp:// or ftp:// or ftps:// or s3://"),
+    ('kind = "oai-pmh"', "sources.ebooks", "found ''", "http:// or https://"),
+    ('url = "ftp://me:secret@h/x"', "sources.ebooks.url", "no user and no password", "environment variables"),
+    ('url = "sftp://h/x"', "sources.ebooks", "known_hosts: missing", "ssh-keyscan"),
+    ('rhythm = "sometimes"', "sources.ebooks.rhythm", "found 'sometimes'", "weekly mon"),
+    ("file_day = '(?P<d>x)'", "sources.ebooks.file_day", "found", "(?P<day>…)"),
+    ("file_day = '('", "sources.ebooks.file_day", "found '('", "a regular expression"),
+    ("number_pattern = 'x'", "sources.ebooks.number_pattern", "found 'x'", "(?P<number>…)"),
+    ('kind = "sru"\nurl = "https://h"', "sources.ebooks", "query: missing", "{day}"),
+    ('kind = "sru"\nurl = "https://h"\nquery = "x={d}"', "sources.ebooks", "query", "{day:%Y%m%d}"),
+    ("still_seconds = -1", "sources.ebooks.still_seconds", "found -1", "greater than or equal to 0"),
+    ('root = "/"', "sources.ebooks.root", "no such key", "allowed: title"),
+    ('stop_on = ["isbn.chek_digit"]', "sources.ebooks.stop_on", "no such issue", "did you mean 'isbn.check_digit'?"),
+    ('stop_on = ["code.organization"]', "sources.ebooks.stop_on", "is off", "error, warning or info"),
+    ('dialect = "unimarc"', "validation.schemas.unimarc", "missing", "name an Avram schema"),
+    ('dialect = "usmarc"', "sources.ebooks.dialect", "found 'usmarc'", "'marc21' or 'unimarc'"),
+]  # fmt: skip
+# … below [collections.c].
+OF_A_COLLECTION = [
+    ('format = "lido"\nkind = "oai-pmh"', "collections.c", "found ''", "https://"),
+    ('format = "csv"\nkind = "oai-pmh"\nurl = "https://h"', "collections.c", "found 'csv'", "lido or oai_dc"),
+    ('format = "lido"\nkind = "oai-pmh"\nurl = "https://h"\npattern = "*.csv"', "collections.c", "found '*.csv'", "oai-pmh-2026-01-31.xml"),
+    ('format = "csv"', "collections.c", "columns", "'identifier' and 'title'"),
+]  # fmt: skip
+# … behind a local rule without a demand.
+OF_A_RULE = [
+    ('at_most = 1\nsources = ["ebook"]', "validation.rules", "ebook: no such source", "allowed: ebooks"),
+    ("at_most = 1\n" + RULE + "at_most = 1\n", "validation", "mine: named twice", "a name of its own"),
+    ("at_mots = 1", "validation.rules.0.at_mots", "no such key", "did you mean 'at_most'?"),
+    ("", "validation.rules.0", "found no demand", "a rule has one of: required"),
+]  # fmt: skip
+# … in a table of its own.
+OF_OTHER_TABLES = [
+    ("[libary]", "libary", "no such key", "did you mean 'library'?"),
+    ("[limits]\nblock_bytes = 1", "limits.block_bytes", "found 1", "greater than or equal to 100000"),
+    ('[ils]\nchunk_records = "many"', "ils.chunk_records", "found 'many'", "integer"),
+    ("[budgets.ebook]", "budgets", "ebook: no such source", "allowed: default, ebooks"),
+    ('[scanners.a]\nkind = "escl"', "scanners.a", "address", "http://127.0.0.1:8090/eSCL"),
+    ('[masking]\nfields = ["patron"]', "masking.fields.0", "found 'patron'", "'541$h'"),
+    ('[validation.schemas]\nbibliografic = "x"', "validation.schemas.bibliografic", "no such key", "did you mean 'bibliographic'?"),
+    ('[validation.severity]\n"isbn.form" = "fatal"', "validation.severity.isbn.form", "found 'fatal'", "'error', 'warning', 'info' or 'off'"),
+    ('[validation.severity]\n"isbn" = "info"', "validation", "no such issue", "allowed: record.no_schema"),
+]  # fmt: skip
+# … as the whole file.
+OF_THE_FILE = [
+    ('[library]\nname = "L"\ntimezone = "Mars"\n[sources.a]', "library.timezone", "found 'Mars'", "IANA"),
+    ('[library]\nname = "L"\n[sources."A|B"]', "sources", "found 'A|B'", "lower-case letters"),
+    ('[library]\nname = "L"', "sources", "missing", "add it"),
+    ("[sources.a]", "library", "missing", "add it"),
+    ('root = "/"\n[library]\nname = "L"\n[sources.ebooks]', "root", "no such key", "allowed: library"),
+]  # fmt: skip
+FAULTS = [
+    *((LEAST + text + "\n", *said) for text, *said in OF_A_SOURCE + OF_OTHER_TABLES),
+    *((LEAST + "[collections.c]\n" + text + "\n", *said) for text, *said in OF_A_COLLECTION),
+    *((LEAST + RULE + text + "\n", *said) for text, *said in OF_A_RULE),
+    *((text + "\n", *said) for text, *said in OF_THE_FILE),
+]
+
+
+@pytest.mark.parametrize(("text", "key", "found", "allowed"), FAULTS)
 def test_a_fault_names_the_key_what_was_found_and_what_is_allowed(
     text: str, key: str, found: str, allowed: str
 ) -> None:

@@ -18,7 +18,7 @@ def test_a_source_without_a_budget_has_the_default_one() -> None:
 def test_settings_cant_be_changed_in_passing() -> None:
     settings: Settings = parse_settings(LEAST)
     with pytest.raises(ValueError, match="frozen"):
-        settings.library = settings.library  # type: ignore[misc]
+        settings.library = settings.library
 
 
 def test_what_the_library_system_keeps_for_itself_is_protected_in_every_source() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -236,13 +237,28 @@ def sftp_server(folder: Path, *, client_key: paramiko.PKey | None = None) -> Ite
     try:
         yield listener.getsockname()[1], host_key, cuts
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+        _end(listener, thread, transports)
         for transport in transports:
-            transport.close()
-        for file in cuts.files:
+            transport.join(10)
+        for file in cuts.files:  # when nobody reads them any more
             file.close()
-        thread.join(5)
+
+
+def _end(listener: socket.socket, accepting: threading.Thread, transports: Sequence[paramiko.Transport] = ()) -> None:
+    """What accepts ends before what it listens on is closed: its number may be another socket's by then. A greeting that is
+    under way is broken off."""
+    with suppress(OSError):  # macOS: not connected
+        listener.shutdown(socket.SHUT_RDWR)
+    end = time.monotonic() + 60
+    while accepting.is_alive() and time.monotonic() < end:
+        for transport in list(transports):
+            transport.close()
+        accepting.join(0.05)
+    for transport in transports:
+        transport.close()
+    listener.close()
+    accepting.join(10)
+    assert not accepting.is_alive(), "what accepts connections did not end"
 
 
 @contextmanager
@@ -259,8 +275,10 @@ def s3_server() -> Iterator[tuple[str, Any]]:
             aws_secret_access_key=PASSWORD,
             region_name="us-east-1",
         )
-        yield address, client
-        client.close()
+        try:
+            yield address, client
+        finally:
+            client.close()
     finally:
         server.stop()
 
@@ -295,7 +313,11 @@ def cutting_proxy(port: int) -> Iterator[tuple[int, Cuts]]:
             except OSError:
                 return
             cuts.transfers += 1
-            server = socket.create_connection(("127.0.0.1", port))
+            try:
+                server = socket.create_connection(("127.0.0.1", port))
+            except OSError:  # what is behind it is gone
+                client.close()
+                continue
             for source, target, back in ((client, server, False), (server, client, True)):
                 threading.Thread(target=pump, args=(source, target, back), daemon=True).start()
 
@@ -304,6 +326,4 @@ def cutting_proxy(port: int) -> Iterator[tuple[int, Cuts]]:
     try:
         yield listener.getsockname()[1], cuts
     finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(5)
+        _end(listener, thread)

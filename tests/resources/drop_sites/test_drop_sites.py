@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+import io
 import os
 import random
 import time
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import paramiko
@@ -21,6 +23,7 @@ import pytest
 from holdfast.environment import read_environment
 from holdfast.settings import Settings, parse_settings
 from resources.drop_sites.client import DropSite, DropSites, SiteFile
+from resources.drop_sites.connections import _Ahead
 from resources.drop_sites.errors import DropChanged, SiteUnreachable
 from resources.vault.client import Vault
 from tests.resources.drop_sites.servers import (
@@ -208,6 +211,20 @@ def test_a_file_that_vanishes_is_not_taken(server: Server, tmp_path: Path) -> No
     gone = SiteFile("gone.mrc", 5, only(site).state, CHANGED)
     with site.open(gone) as stream, pytest.raises((DropChanged, SiteUnreachable)):
         stream.read()
+
+
+def test_what_is_read_ahead_is_whole_when_all_is_asked_for() -> None:
+    class Opened(io.BytesIO):
+        def stat(self) -> SimpleNamespace:
+            return SimpleNamespace(st_size=len(self.getvalue()))
+
+        def readv(self, chunks: list[tuple[int, int]]) -> Iterator[bytes]:
+            return (self.getvalue()[at : at + length] for at, length in chunks)
+
+    data = BIG * 5  # more than a window
+    assert _Ahead(Opened(data), 0).read() == data
+    reading = _Ahead(Opened(data), 3)
+    assert reading.read(0) == b"" and reading.read(4) + reading.read(-1) == data[3:] and reading.read() == b""
 
 
 def test_memory_does_not_depend_on_the_file(server: Server, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 import pytest
 
+from holdfast.quota import limits_at
 from resources.embedded.services import start, status
 from resources.governor.client import GovernorState
 from resources.ils.errors import CircuitOpenError, IlsDownError, WaitUntilError
@@ -189,6 +190,18 @@ def test_without_redis_a_new_worker_sends_nothing(demo_ils: DemoIls) -> None:
     with contextlib.closing(client(demo_ils.url, away)) as ils, pytest.raises(IlsDownError, match="Redis is away"):
         get(ils)
     assert not demo_ils.arrivals()
+
+
+def test_a_worker_that_is_interrupted_while_it_waits_alone_leaves_its_turn_to_its_threads() -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    alone = governor("unix:///nowhere/redis.sock", "x", {"per_second": 50}, sleep=interrupted)
+    alone._limits, alone._moment_at = limits_at(alone.quota, "UTC", time.time()), (time.time(), time.monotonic())
+    alone._workers, alone._slots, alone._away_since = 1, 50, time.monotonic() - 10
+    with pytest.raises(KeyboardInterrupt):
+        alone._take_alone("GET /")
+    assert alone._own_turn.acquire(blocking=False)
 
 
 # ---- the readers ----------------------------------------------------------------------------------------------------

@@ -10,11 +10,11 @@ from holdfast.feeds.elements import ELEMENTS, FeedKind
 from resources.ils.elements import (
     FOLIO,
     KOHA,
+    NoNumberError,
     NotInThisSystem,
     UnknownReference,
     check_elements,
     elements_of,
-    value_at,
     written,
 )
 
@@ -59,7 +59,8 @@ def test_what_a_system_does_not_have_is_said_with_what_it_has() -> None:
         written("group", "emeritus", FOLIO["patrons"], lists)
 
 
-def test_a_pointer_into_nothing_points_at_nothing() -> None:
-    assert value_at({"a": [{"b/c": 1}]}, "/a/0/b~1c") == 1
-    assert value_at({"a": []}, "/a/0/b") is None
-    assert value_at({"a": "x"}, "/a/b") is None
+@pytest.mark.parametrize("value", ["nan", "inf", "1_000", "1e400", "12,50", "\u0663", "", " 1"])
+def test_what_is_no_number_is_refused_without_the_value(value: str) -> None:
+    with pytest.raises(NoNumberError, match=r"^price: must be a number$"):
+        written("price", value, KOHA["items"], lists)
+    assert [written("price", each, KOHA["items"], lists)[1] for each in ("12", "12.50", "-3")] == [12, 12.5, -3]

@@ -16,6 +16,7 @@ from resources.ils import folio
 from resources.ils.client import IlsDownError, InDoubtError, LiveRecord, RefusedError, Unit, source_record_id
 from resources.ils.folio import FolioClient
 from tests.demo_ils import DemoIls
+from tests.resources.ils import contract
 
 SECRET = "correct-horse-battery"
 ID = "11111111-1111-4111-8111-111111111111"
@@ -223,9 +224,12 @@ def test_a_record_that_is_changed_while_the_feed_is_read_hides_no_other(
         return page
 
     monkeypatch.setattr(client, "_instances", reading)
-    read_ids = {each.target for page in client.live_records("2020-01-01T00:00:00.000+00:00") for each in page}
+    monkeypatch.setattr(client, "clock", lambda: dt.datetime(2021, 1, 1, tzinfo=dt.UTC))
+    read = [each for page in client.live_records("2020-01-01T00:00:00.000+00:00") for each in page]
     client.close()
-    assert read_ids == {each["id"] for each in bodies}
+    assert {each.target for each in read} == {each["id"] for each in bodies} and len(read) == len(bodies)
+    # What is changed meanwhile counts as changed when the reading began: the next one begins before it.
+    assert {each.updated for each in read} == {"2021-01-01T00:00:00.000+00:00"}
 
 
 def test_the_feed_ends_where_many_records_have_the_same_moment(
@@ -243,3 +247,15 @@ def test_the_feed_ends_where_many_records_have_the_same_moment(
     read_ids = {each.target for page in client.live_records(moment) for each in page}
     client.close()
     assert read_ids == {each["id"] for each in bodies}
+
+
+def test_an_undo_of_a_record_whose_marc_is_gone_meanwhile_deletes_the_instance(demo_ils: DemoIls) -> None:
+    client = FolioClient(demo_ils.url, "demo", "demo", "demo-secret")
+    made = contract.unit(1)
+    contract.settle(client, [made])
+    plan = contract.change(contract.live_of(client, made.target), 2, "", action="delete", deletes=[], adds=[])
+    live = client.fetch([made.target], [])
+    path = f"/source-storage/records/{made.target}"
+    demo_ils.call("DELETE", path, params={"idType": "INSTANCE"}).raise_for_status()
+    assert [each.state for each in client.write([plan], live)] == ["acknowledged"] and not demo_ils.instances()
+    client.close()

@@ -257,6 +257,38 @@ def test_the_feed_has_pages_and_goes_on_where_a_token_is_gone(koha: DemoKoha) ->
     client.close()
 
 
+def test_a_record_that_changes_while_the_feed_is_read_hides_no_other() -> None:
+    """Koha's tokens are offsets: what changes goes to the end, and all behind it move up by one. What was changed after it
+    was read is for the next reading, with all that came later."""
+    stamps = {number: f"2026-03-01T10:00:{number // 2:02d}Z" for number in range(2, 12)}
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        given = request.url.params
+        first, _, offset = given.get("resumptionToken", given.get("from", "")).partition("/")
+        asked.append(request)
+        found = sorted((stamp, number) for number, stamp in stamps.items() if stamp >= first)[int(offset or 0) :]
+        records = "".join(
+            f'<record><header status="deleted"><identifier>K:{number}</identifier><datestamp>{stamp}</datestamp></header></record>'
+            for stamp, number in found[:3]
+        )
+        token = f"<resumptionToken>{first}/{int(offset or 0) + 3}</resumptionToken>" if len(found) > 3 else ""
+        if len(asked) < 4:
+            stamps[min(stamps, key=lambda each: stamps[each])] = f"2026-03-01T10:01:0{len(asked)}Z"
+        body = f"<ListRecords>{records}{token}</ListRecords>" if found else '<error code="noRecordsMatch"/>'
+        return httpx.Response(200, text=f'<OAI-PMH xmlns="http://www.openarchives.org/OAI/2.0/">{body}</OAI-PMH>')
+
+    client = KohaClient("http://koha.example", "demo", "secret", transport=httpx.MockTransport(answer))
+    first = [each for page in client.live_records(LONG_AGO) for each in page]
+    second = [each for page in client.live_records(max(each.updated for each in first)) for each in page]
+    client.close()
+    for read in (first, second):
+        assert len(read) == len({each.target for each in read})
+    assert {each.target for each in first} == {str(number) for number in stamps} and len(asked) < 12
+    last = {each.target: each.updated[:19] + "Z" for each in [*first, *second]}
+    assert last == {str(number): stamp for number, stamp in stamps.items()}
+
+
 def test_the_feed_and_the_list_give_the_same_of_every_record(tmp_path: Path) -> None:
     koha = DemoKoha(tmp_path / "koha", "--seed")
     try:

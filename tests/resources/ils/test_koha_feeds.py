@@ -52,5 +52,6 @@ def test_items_are_found_by_barcode(koha: Any, client: Any) -> None:
     barcodes = [each["external_id"] for each in items]
     found = client.find_entities("items", "barcode", barcodes, [])
     assert set(found) == set(barcodes) and len(barcodes) > 10
+    assert client.count_entities("items") == int(koha.call("GET", "/items").headers["X-Total-Count"]) >= len(barcodes)
     live = masked_live("items", [each for pair in found.values() for each in pair], client.elements["items"], ReferenceData(client), b"s")  # fmt: skip
     assert live.filter(pl.col("bib").is_null()).height == 0 and live["target"].n_unique() == len(barcodes)

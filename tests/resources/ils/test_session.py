@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import httpx
@@ -17,6 +18,7 @@ from holdfast.environment import read_environment
 from holdfast.settings import SettingsError
 from resources.governor.client import Governor
 from resources.ils.errors import IlsDownError, InDoubtError, RefusedError
+from resources.ils.koha import KohaClient
 from resources.ils.resource import connect
 from resources.ils.session import Authorization, Call, Session
 from resources.redis.client import Redis
@@ -75,6 +77,24 @@ def test_many_go_side_by_side_and_their_answers_stay_in_order(session: Any) -> N
 
 
 @pytest.mark.services
+@pytest.mark.parametrize("at_login", [True, False])
+def test_a_redirect_is_followed_nowhere_and_says_what_to_set(session: Any, at_login: bool) -> None:
+    asked: list[str] = []
+
+    def elsewhere(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(301, headers={"Location": "https://ils.test/api?card=2123"})
+
+    if at_login:
+        client = KohaClient("http://ils.test", "demo", "secret", transport=httpx.MockTransport(elsewhere))
+        send = partial(client.fetch, ["1"], [])
+    else:
+        send = partial(session(elsewhere).send, Call("PUT", "/1"))
+    with pytest.raises(RefusedError, match=r"301: it redirects to https://ils\.test: let HOLDFAST_ILS_URL") as error:
+        send()
+    assert len(asked) == 1 and "2123" not in str(error.value)
+
+
 @pytest.mark.parametrize("side_by_side", [1, 4])
 def test_a_refusal_stops_only_itself(session: Any, side_by_side: int) -> None:
     def answer(request: httpx.Request) -> httpx.Response:

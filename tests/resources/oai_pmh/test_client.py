@@ -41,7 +41,8 @@ class Replay:
         self.headers: dict[str, str] = {}
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/oai"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self.thread.start()
 
 
 @pytest.fixture
@@ -49,6 +50,7 @@ def replay() -> Iterator[Replay]:
     found = Replay()
     yield found
     found.server.shutdown()
+    found.thread.join()
     found.server.server_close()
 
 

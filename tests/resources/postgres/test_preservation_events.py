@@ -75,7 +75,7 @@ def test_the_database_refuses_to_change_an_event(postgres: Postgres, batch: str,
     events.append(batch, [event("one")])
 
     with pytest.raises(psycopg.errors.RaiseException, match="append-only"), postgres.transaction() as connection:
-        connection.execute(statement, [batch] if "%s" in statement else None)  # type: ignore[arg-type]
+        connection.execute(statement, [batch] if "%s" in statement else None)
 
     assert len(events.chain(batch)) == 1
 

@@ -38,8 +38,11 @@ def test_the_page_of_a_plan_has_its_hash_in_its_name(tmp_path: Path) -> None:
     folder = ReportFolder(tmp_path)
     page = folder.write_plan("ebooks", "2026-01-05", "ab" * 32, "plan")
     folder.write_plan("ebooks", "2026-01-06", "cd" * 32, "another")
+    (tmp_path / "plans/ebooks/notes.html").write_text("no page of ours hides no page of ours")
     assert page == tmp_path / "plans/ebooks/2026-01-05-abababababab.html" and page.read_text() == "plan"
     assert folder.plan_pages() == {"ebooks": ["2026-01-06-cdcdcdcdcdcd", "2026-01-05-abababababab"]}
+    assert folder.plan_page("ebooks", "2026-01-05", "ab" * 32) == page
+    assert folder.plan_page("ebooks", "2026-01-05", "ef" * 32) is None and folder.plan_page("..", "x", "y") is None
     for source, day, sha in (("../x", "2026-01-05", "ab" * 32), ("a", "2026-01-05", "../../b"), ("a", "x", "ab" * 32)):
         with pytest.raises(ValueError, match="no name of a plan's page"):
             folder.write_plan(source, day, sha, "x")

@@ -24,7 +24,7 @@ def scanner(device: Device, waits: list[float] | None = None, **options: float) 
         "http://scanner.test/eSCL",
         transport=httpx.MockTransport(device),
         sleep=slept.append,
-        **options,  # type: ignore[arg-type]
+        **options,
     )
 
 

@@ -29,7 +29,7 @@ def counts(switch: Switch) -> tuple[int, int, int, int, int]:
 
 
 def found(search: Search, text: str, **more: object) -> list[str]:
-    return [hit.identifier for hit in search.search(text, **more)]  # type: ignore[arg-type]
+    return [hit.identifier for hit in search.search(text, **more)]
 
 
 def test_only_what_changed_is_written(search: Search, postgres: Postgres) -> None:

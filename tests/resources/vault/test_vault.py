@@ -64,7 +64,7 @@ class Dribble(io.RawIOBase):
 
 def test_a_stream_that_dribbles_comes_back(tmp_path: Path) -> None:
     data = bytes(range(200))
-    Vault(tmp_path, KEY).seal(Dribble(data))  # type: ignore[arg-type]
+    Vault(tmp_path, KEY).seal(Dribble(data))
     assert opened(tmp_path, data) == data
 
 
@@ -157,7 +157,7 @@ def test_a_source_that_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
             raise OSError("the network is gone")
 
     with pytest.raises(OSError, match="network"):
-        Vault(tmp_path, KEY).seal(Breaks())  # type: ignore[arg-type]
+        Vault(tmp_path, KEY).seal(Breaks())
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 

@@ -70,11 +70,11 @@ def test_what_a_form_clears_its_check_clears_too(value: str) -> None:
 
 @pytest.mark.parametrize("check", FORMS)
 def test_a_form_clears_the_usual_value(check: object) -> None:
-    assert cleared(form_of((check,)), FORMS[check])  # type: ignore[arg-type, index]
+    assert cleared(form_of((check,)), FORMS[check])
 
 
 def test_checks_without_a_common_form_have_none() -> None:
-    assert form_of((check_url, check_lccn)) == form_of(()) == form_of((str.split,)) == scan.NO_FORM  # type: ignore[arg-type]
+    assert form_of((check_url, check_lccn)) == form_of(()) == form_of((str.split,)) == scan.NO_FORM
 
 
 @given(st.lists(st.one_of(st.none(), st.text(max_size=20)), max_size=12), st.integers(0, 3))
