@@ -38,7 +38,12 @@ def add(parsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = parsers.add_parser("reports", help="serve the reports of VAR/reports to browsers of this machine")
     parser.add_argument("--config", type=Path, help="another holdfast.toml")
     parser.add_argument("--port", type=int, default=PORT, help=f"{PORT}; 0: any that is free")
-    parser.add_argument("--port-file", type=Path, metavar="FILE", help="write the port here once it answers")
+    parser.add_argument(
+        "--port-file",
+        type=Path,
+        metavar="FILE",
+        help="write the port here once it answers; where --port is taken, that of another one",
+    )
     parser.set_defaults(call=serve)
 
 
@@ -84,22 +89,31 @@ def _listing(pages: Mapping[str, list[str]], plans: Mapping[str, list[str]]) -> 
 
 
 def serve(arguments: argparse.Namespace) -> int:
-    import uvicorn
-
     settings = load_settings(arguments.config)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", arguments.port))
     except OSError as error:
+        if (
+            arguments.port_file
+        ):  # whoever started it reads the port there: another took the one that was free a moment ago
+            listener.bind(("127.0.0.1", 0))
+            return _serve_on(listener, settings.var / "reports", arguments.port_file)
         print(f"port {arguments.port}: {error.strerror}; name another with --port", file=sys.stderr)
         return 2
+    return _serve_on(listener, settings.var / "reports", arguments.port_file)
+
+
+def _serve_on(listener: socket.socket, folder: Path, port_file: Path | None) -> int:
+    import uvicorn
+
     listener.listen(32)
     port = listener.getsockname()[1]
-    if arguments.port_file:
-        arguments.port_file.write_text(f"{port}\n")
-    print(f"reports of {settings.var / 'reports'} at http://127.0.0.1:{port}", flush=True)
-    config = uvicorn.Config(build(settings.var / "reports"), ws="none", log_level="warning", access_log=False)
+    if port_file:
+        port_file.write_text(f"{port}\n")
+    print(f"reports of {folder} at http://127.0.0.1:{port}", flush=True)
+    config = uvicorn.Config(build(folder), ws="none", log_level="warning", access_log=False)
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 

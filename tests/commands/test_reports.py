@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -17,17 +18,10 @@ from resources.reports.client import ReportFolder
 from tests.conftest import ROOT
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    reports = tmp_path / "var" / "reports"
-    ReportFolder(reports).write_quality("ebooks", "2026-01-05", "<!DOCTYPE html><p>five")
-    ReportFolder(reports).write_plan("ebooks", "2026-01-05", "ab" * 32, "<!DOCTYPE html><p>the plan")
-    (reports / "secret.txt").write_text("secret")
-    (tmp_path / "var" / "secret.html").write_text("secret")
-    (reports / "quality/ebooks/2026-01-06.html").symlink_to(tmp_path / "var" / "secret.html")
-    port_file = tmp_path / "port"
+@contextlib.contextmanager
+def served(port_file: Path, port: str) -> Iterator[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "commands.main", "reports", "--port", "0", "--port-file", str(port_file)],
+        [sys.executable, "-m", "commands.main", "reports", "--port", port, "--port-file", str(port_file)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
@@ -37,6 +31,23 @@ def address(tmp_path: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    reports = tmp_path / "var" / "reports"
+    ReportFolder(reports).write_quality("ebooks", "2026-01-05", "<!DOCTYPE html><p>five")
+    ReportFolder(reports).write_plan("ebooks", "2026-01-05", "ab" * 32, "<!DOCTYPE html><p>the plan")
+    (reports / "secret.txt").write_text("secret")
+    (tmp_path / "var" / "secret.html").write_text("secret")
+    (reports / "quality/ebooks/2026-01-06.html").symlink_to(tmp_path / "var" / "secret.html")
+    with served(tmp_path / "port", "0") as found:
+        yield found
+
+
+def test_a_port_that_another_took_meanwhile_stops_nobody(address: str, tmp_path: Path) -> None:
+    with served(tmp_path / "another", address.rpartition(":")[2]) as other:
+        assert other != address and httpx.get(f"{other}/").status_code == 200
 
 
 def test_the_reports_are_served_and_nothing_else(address: str) -> None:

@@ -15,6 +15,8 @@ from playwright.sync_api import Page, expect, sync_playwright
 from tests.end_to_end.conftest import Platform
 
 pytestmark = [pytest.mark.browser, pytest.mark.dagster]
+# A busy machine takes its time to draw a page; what never comes fails all the same.
+expect.set_options(timeout=60_000)
 TODAY = dt.datetime.now(dt.UTC).date().isoformat()
 CHROMIUM = os.environ.get("HOLDFAST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or ""
 # Without these Chromium looks for its maker's servers, which a test has no business with.
