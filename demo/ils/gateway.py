@@ -95,7 +95,7 @@ class RequestLog:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._rows: list[tuple[Any, ...]] = []
-        self._lock = threading.Lock()
+        self._lock, self._flushing = threading.Lock(), threading.Lock()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._write_now_and_then, daemon=True, name="request-log")
         self._thread.start()
@@ -108,15 +108,17 @@ class RequestLog:
             self.flush()
 
     def flush(self) -> None:
-        with self._lock:
-            rows, self._rows = self._rows, []
-        if rows:
-            with self.store.writing() as (connection, _):
-                connection.executemany(
-                    "INSERT INTO request (time, method, path, status, milliseconds, request_id, correlation_ids,"
-                    " fault, headers) VALUES (?,?,?,?,?,?,?,?,?)",
-                    rows,
-                )
+        """All that was added is written when this returns, also what another thread is just writing."""
+        with self._flushing:
+            with self._lock:
+                rows, self._rows = self._rows, []
+            if rows:
+                with self.store.writing() as (connection, _):
+                    connection.executemany(
+                        "INSERT INTO request (time, method, path, status, milliseconds, request_id, correlation_ids,"
+                        " fault, headers) VALUES (?,?,?,?,?,?,?,?,?)",
+                        rows,
+                    )
 
     def _write_now_and_then(self) -> None:
         while not self._stop.wait(self.EVERY_SECONDS):
@@ -124,7 +126,7 @@ class RequestLog:
 
     def drop(self) -> None:
         """Forget what is not written yet."""
-        with self._lock:
+        with self._flushing, self._lock:
             self._rows = []
 
     def close(self) -> None:

@@ -63,7 +63,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory, postgres_url: str, redis_
             cwd=ROOT, env=environ, stdout=out, stderr=out, start_new_session=True,
         )  # fmt: skip
         try:
-            printed = _lines_until(log, process, r"the UI is at \S+", 280)
+            printed = _lines_until(log, process, r"the UI is at \S+", 900)
             url = re.search(r"the UI is at (\S+)", printed).group(1)
             api = DagsterApi(url)
             yield Platform(url, api, var, printed, environ)
